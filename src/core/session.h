@@ -135,6 +135,10 @@ STOMP_CHECKED stomp_status stomp_session_closed(stomp_session *s,
 /* End it with this error, unless it has ended: whatever made it is final. */
 void stomp_session_fail(stomp_session *s, const stomp_error *error);
 
+/* The owner ends it without DISCONNECT: a clean end, nothing can be sent any
+ * more. Nothing happens when it has ended already. */
+void stomp_session_end(stomp_session *s);
+
 /* A frame that cannot be read ended; go on with the next (on_invalid_frame =
  * "ignore"): false where the failure is none of the parser's. */
 bool stomp_session_forgive(stomp_session *s, stomp_error *what);

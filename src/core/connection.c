@@ -1,0 +1,557 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Upgrade -> WebSocket -> STOMP as one machine. The three know nothing of each
+ * other; here their results become each other's input, and the way down is
+ * decided: which close code goes out, what an end of the bytes means. */
+#include "connection.h"
+#include <string.h>
+
+/* The output may exceed limits.outbox by this much for what must not wait:
+ * control frames, DISCONNECT, beats. */
+#define HEADROOM 1024
+
+struct stomp_connection {
+  const stomp_memory *memory;
+  stomp_limits limits;
+  stomp_role role;
+  stomp_binary binary;
+  bool ignore_invalid;
+  uint64_t ping, linger; /* ms */
+
+  stomp_session *session;
+  stomp_handshake *handshake; /* NULL: bare */
+  stomp_websocket *websocket; /* NULL: bare */
+  stomp_buffer out;
+  stomp_frame *first, *last; /* frames that wait for the owner */
+  size_t frames_size;
+
+  bool started;   /* connect was called, or bytes came */
+  bool upgraded;  /* the handshake is over (bare: from birth) */
+  bool skipping;  /* the rest of this WebSocket message is of a bad frame */
+  bool ended;     /* no bytes are wanted or sent any more */
+  uint64_t now;   /* the latest time we were told */
+  uint64_t last_sent;
+  uint64_t ping_at;      /* when the unanswered ping went out, 0: none */
+  uint64_t linger_until; /* STOMP_NEVER: no closing handshake runs */
+  uint16_t close_code;   /* of the peer's close frame, 0: none */
+  char close_reason[124];
+  size_t close_reason_len;
+  stomp_error warning; /* status OK: none */
+  uint8_t *message;    /* between the sink's begin and end */
+  size_t message_len;
+  stomp_connection_counts counts;
+};
+
+/* ---- The sink: where the session writes ---- */
+
+static stomp_status begin_message(void *user, size_t size, bool urgent,
+                                  uint8_t **at) {
+  stomp_connection *c = user;
+  stomp_status status = STOMP_OK;
+  if (!urgent && size > c->limits.outbox)
+    return STOMP_LOUTBOX;
+  if (!urgent && stomp_buffer_len(&c->out) + size > c->limits.outbox)
+    return STOMP_FULL;
+  if (c->websocket) {
+    c->message = stomp_websocket_begin(c->websocket, size, &status);
+  } else {
+    c->message = stomp_buffer_reserve(&c->out, size);
+    if (!c->message)
+      status = stomp_buffer_room(&c->out) < size ? STOMP_FULL : STOMP_ENOMEM;
+  }
+  c->message_len = size;
+  *at = c->message;
+  return c->message ? STOMP_OK : status;
+}
+
+static void end_message(void *user) {
+  stomp_connection *c = user;
+  bool text = c->binary == STOMP_BINARY_NEVER ||
+              (c->binary == STOMP_BINARY_AUTO &&
+               stomp_utf8_is_text(c->message, c->message_len));
+  c->last_sent = c->now;
+  if (c->websocket)
+    stomp_websocket_end(c->websocket,
+                        text ? STOMP_WEBSOCKET_TEXT : STOMP_WEBSOCKET_BINARY);
+  else
+    stomp_buffer_commit(&c->out, c->message_len);
+}
+
+/* ---- Birth ---- */
+
+void stomp_connection_defaults(stomp_connection_options *options) {
+  memset(options, 0, sizeof *options);
+  stomp_session_defaults(&options->session);
+  options->websocket = true;
+  options->host = "localhost";
+  options->path = "/";
+  options->ping = 20000;
+  options->linger = 2000;
+}
+
+/* Offer what the versions need, highest first (RabbitMQ picks the highest,
+ * others the first). */
+static size_t subprotocols(const bool versions[4], const char *names[3]) {
+  size_t n = 0;
+  if (versions[STOMP_1_2])
+    names[n++] = "v12.stomp";
+  if (versions[STOMP_1_1])
+    names[n++] = "v11.stomp";
+  if (versions[STOMP_1_0])
+    names[n++] = "v10.stomp";
+  return n;
+}
+
+static stomp_status prepare_websocket(stomp_connection *c,
+                                      const stomp_connection_options *o,
+                                      stomp_error *error) {
+  const char *names[3];
+  stomp_websocket_options framing = {
+    .server = o->session.role == STOMP_SERVER,
+    .strict_utf8 = o->strict_utf8,
+    .memory = c->memory,
+    .random = o->session.random,
+  };
+  stomp_handshake_options upgrade = {
+    .server = framing.server,
+    .host = o->host,
+    .path = o->path,
+    .proxy_target = o->proxy_target,
+    .proxy_authorization = o->proxy_authorization,
+    .headers = o->upgrade_headers,
+    .n_headers = o->n_upgrade_headers,
+    .protocols = names,
+    .n_protocols = subprotocols(o->session.versions, names),
+    .limit = c->limits.upgrade,
+    .memory = c->memory,
+    .random = o->session.random,
+  };
+  c->handshake = stomp_handshake_new(&upgrade, &c->out, error);
+  if (!c->handshake)
+    return error->status;
+  c->websocket = stomp_websocket_new(&framing, &c->out);
+  return c->websocket ? STOMP_OK
+                      : stomp_error_set(error, STOMP_ENOMEM, STOMP_NO_OFFSET);
+}
+
+stomp_connection *
+stomp_connection_new(const stomp_connection_options *options,
+                     stomp_error *error) {
+  const stomp_memory *memory = options->session.memory;
+  stomp_connection *c = stomp_memory_new(memory, sizeof *c);
+  stomp_sink sink = { begin_message, end_message, c };
+  stomp_error_clear(error);
+  if (!c) {
+    stomp_error_set(error, STOMP_ENOMEM, STOMP_NO_OFFSET);
+    return NULL;
+  }
+  memset(c, 0, sizeof *c);
+  c->memory = memory;
+  c->limits = options->session.limits;
+  c->role = options->session.role;
+  c->binary = options->binary;
+  c->ignore_invalid = options->ignore_invalid && options->websocket;
+  c->ping = options->websocket ? options->ping : 0;
+  c->linger = options->linger;
+  c->linger_until = STOMP_NEVER;
+  c->upgraded = !options->websocket;
+  stomp_buffer_init(&c->out, memory, c->limits.outbox + HEADROOM);
+  c->session = stomp_session_new(&options->session, sink, error);
+  if (!c->session ||
+      (options->websocket && prepare_websocket(c, options, error) < 0)) {
+    stomp_connection_free(c);
+    return NULL;
+  }
+  return c;
+}
+
+void stomp_connection_free(stomp_connection *c) {
+  stomp_frame *frame;
+  if (!c)
+    return;
+  while ((frame = stomp_connection_next(c)) != NULL)
+    stomp_frame_free(frame);
+  stomp_session_free(c->session);
+  stomp_handshake_free(c->handshake);
+  stomp_websocket_free(c->websocket);
+  stomp_buffer_clear(&c->out);
+  stomp_memory_free(c->memory, c, sizeof *c);
+}
+
+/* ---- The beginning ---- */
+
+stomp_status stomp_connection_connect(stomp_connection *c, uint64_t now_ms) {
+  if (c->role != STOMP_CLIENT || c->started || c->ended)
+    return STOMP_ISTATE;
+  c->now = c->last_sent = now_ms;
+  c->started = true;
+  return c->handshake ? stomp_handshake_start(c->handshake)
+                      : stomp_session_connect(c->session, now_ms);
+}
+
+stomp_status stomp_connection_accept(stomp_connection *c,
+                                     const stomp_field *headers,
+                                     size_t n_headers, uint64_t now_ms) {
+  c->now = now_ms;
+  return stomp_session_accept(c->session, headers, n_headers, now_ms);
+}
+
+/* ---- The way down ---- */
+
+/* Say goodbye with this code, once, and wait for the peer's at most `linger`.
+ * A close frame that does not fit any more changes nothing: the end follows. */
+static void say_close(stomp_connection *c, uint16_t code, const char *reason) {
+  stomp_span text = { (const uint8_t *)reason, strlen(reason) };
+  if (!c->websocket || !c->upgraded) {
+    c->ended = true;
+    return;
+  }
+  if (c->linger_until != STOMP_NEVER)
+    return;
+  c->linger_until = c->now + c->linger;
+  if (stomp_websocket_close(c->websocket, code, text) != STOMP_OK)
+    c->ended = true;
+}
+
+/* After a failure nothing of the peer's is of interest any more: the close
+ * frame is written, then the bytes end. */
+static stomp_status fail(stomp_connection *c, const stomp_error *error) {
+  const char *kind = stomp_status_kind(error->status);
+  stomp_session_fail(c->session, error);
+  say_close(c, strcmp(kind, "limit") == 0 ? 1009 : 1002,
+            stomp_status_sentence(error->status));
+  c->ended = true;
+  return error->status;
+}
+
+/* The session came to its end by itself: RECEIPT of DISCONNECT, or ERROR. */
+static void follow_session(stomp_connection *c) {
+  if (stomp_session_state(c->session) == STOMP_STATE_CLOSED)
+    say_close(c, 1000, "");
+}
+
+stomp_status stomp_connection_refuse(stomp_connection *c, stomp_span message,
+                                     stomp_span body) {
+  stomp_status status = stomp_session_refuse(c->session, message, body);
+  if (status == STOMP_OK)
+    follow_session(c);
+  return status;
+}
+
+void stomp_connection_close(stomp_connection *c, uint64_t now_ms) {
+  c->now = now_ms;
+  stomp_session_end(c->session);
+  say_close(c, 1000, "");
+}
+
+bool stomp_connection_wants_end(const stomp_connection *c) {
+  return c->ended || (c->websocket &&
+                      stomp_websocket_close_sent(c->websocket) &&
+                      stomp_websocket_close_received(c->websocket));
+}
+
+stomp_status stomp_connection_closed(stomp_connection *c, uint16_t code,
+                                     stomp_span reason, bool *no_receipt) {
+  stomp_error error;
+  c->ended = true;
+  if (!c->upgraded &&
+      stomp_session_state(c->session) != STOMP_STATE_CLOSED) {
+    if (stomp_handshake_ended(c->handshake) < 0)
+      error = *stomp_handshake_error(c->handshake);
+    else
+      stomp_error_set(&error, STOMP_UEOF, STOMP_NO_OFFSET);
+    stomp_session_fail(c->session, &error);
+  }
+  if (code == 0 && c->websocket)
+    code = 1006; /* RFC 6455, 7.1.5: no close frame came */
+  return stomp_session_closed(c->session, code, reason, no_receipt);
+}
+
+/* ---- Bytes in ---- */
+
+static void queue_frame(stomp_connection *c, stomp_frame *frame) {
+  frame->next = NULL;
+  if (c->last)
+    c->last->next = frame;
+  else
+    c->first = frame;
+  c->last = frame;
+  c->frames_size += frame->size;
+}
+
+/* Give STOMP bytes to the session. STOMP_OK, or the failure. */
+static stomp_status feed_session(stomp_connection *c, stomp_span bytes) {
+  stomp_status status;
+  stomp_frame *frame;
+  if (c->skipping)
+    return STOMP_OK;
+  while ((status = stomp_session_next(c->session, &bytes, c->now, &frame)) ==
+         STOMP_FRAME) {
+    queue_frame(c, frame);
+    follow_session(c);
+  }
+  if (status == STOMP_MORE)
+    return STOMP_OK;
+  if (c->ignore_invalid && stomp_session_forgive(c->session, &c->warning)) {
+    c->skipping = true; /* a frame begins with the next message */
+    return STOMP_OK;
+  }
+  return fail(c, stomp_session_error(c->session));
+}
+
+static void take_close(stomp_connection *c,
+                       const stomp_websocket_event *event) {
+  bool no_receipt;
+  size_t len = event->data.len;
+  c->close_code = event->close_code;
+  c->close_reason_len =
+      len < sizeof c->close_reason ? len : sizeof c->close_reason;
+  if (c->close_reason_len)
+    memcpy(c->close_reason, event->data.bytes, c->close_reason_len);
+  /* what it means is kept by the session, see stomp_connection_closed */
+  if (stomp_session_closed(c->session, c->close_code, event->data,
+                           &no_receipt) != STOMP_OK)
+    c->skipping = true;
+}
+
+static void take_pong(stomp_connection *c) {
+  if (c->ping_at)
+    c->counts.round_trip = c->now - c->ping_at;
+  c->ping_at = 0;
+}
+
+static stomp_status feed_websocket(stomp_connection *c, stomp_span *in) {
+  stomp_websocket_event event;
+  stomp_status status;
+  while ((status = stomp_websocket_next(c->websocket, in, &event)) ==
+         STOMP_FRAME) {
+    if (event.kind == STOMP_WEBSOCKET_CLOSE) {
+      take_close(c, &event);
+    } else if (event.kind == STOMP_WEBSOCKET_PONG) {
+      take_pong(c);
+    } else if (event.kind != STOMP_WEBSOCKET_PING) {
+      if (event.first)
+        c->skipping = false;
+      status = feed_session(c, event.data);
+      if (status != STOMP_OK)
+        return status;
+    }
+  }
+  return status == STOMP_MORE ? STOMP_OK
+                              : fail(c, stomp_websocket_error(c->websocket));
+}
+
+/* The client's CONNECT follows its upgrade by itself: nothing may be sent
+ * before the 101 (RabbitMQ answers 400). */
+static stomp_status feed_handshake(stomp_connection *c, stomp_span *in) {
+  stomp_status status = stomp_handshake_next(c->handshake, in);
+  if (status == STOMP_MORE)
+    return STOMP_OK;
+  if (status < 0) {
+    stomp_session_fail(c->session, stomp_handshake_error(c->handshake));
+    c->ended = true;
+    return status;
+  }
+  c->upgraded = true;
+  if (c->role == STOMP_SERVER)
+    return STOMP_OK;
+  status = stomp_session_connect(c->session, c->now);
+  if (status < 0) {
+    stomp_error error;
+    stomp_error_set(&error, status, STOMP_NO_OFFSET);
+    return fail(c, &error);
+  }
+  return STOMP_OK;
+}
+
+stomp_status stomp_connection_feed(stomp_connection *c, const void *bytes,
+                                   size_t len, uint64_t now_ms) {
+  stomp_span in = { bytes, len };
+  stomp_status status = STOMP_OK;
+  c->now = now_ms;
+  c->started = true;
+  c->counts.bytes_received += len;
+  if (len)
+    stomp_session_alive(c->session, now_ms);
+  if (c->ended) {
+    const stomp_error *error = stomp_session_error(c->session);
+    return error->status == STOMP_BERROR ? STOMP_OK : error->status;
+  }
+  if (!c->upgraded)
+    status = feed_handshake(c, &in);
+  if (status == STOMP_OK && c->upgraded && in.len)
+    status = c->websocket ? feed_websocket(c, &in) : feed_session(c, in);
+  return status;
+}
+
+stomp_frame *stomp_connection_next(stomp_connection *c) {
+  stomp_frame *frame = c->first;
+  if (!frame)
+    return NULL;
+  c->first = frame->next;
+  if (!c->first)
+    c->last = NULL;
+  c->frames_size -= frame->size;
+  frame->next = NULL;
+  return frame;
+}
+
+stomp_frame *stomp_connection_take_frames(stomp_connection *c,
+                                          stomp_frame **last, size_t *size) {
+  stomp_frame *first = c->first;
+  *last = c->last;
+  *size = c->frames_size;
+  c->first = c->last = NULL;
+  c->frames_size = 0;
+  return first;
+}
+
+/* ---- Frames in ---- */
+
+stomp_status stomp_connection_send(stomp_connection *c,
+                                   const stomp_outgoing *frame,
+                                   stomp_error *error) {
+  stomp_status status = stomp_session_send(c->session, frame, error);
+  if (status == STOMP_OK && c->role == STOMP_SERVER)
+    follow_session(c); /* after ERROR */
+  return status;
+}
+
+stomp_status stomp_connection_ack(stomp_connection *c, stomp_frame *message,
+                                  bool nack, const stomp_field *headers,
+                                  size_t n_headers, stomp_error *error) {
+  return stomp_session_ack(c->session, message, nack, headers, n_headers,
+                           error);
+}
+
+stomp_status stomp_connection_disconnect(stomp_connection *c, uint64_t now_ms,
+                                         const char **receipt,
+                                         stomp_error *error) {
+  stomp_state state = stomp_session_state(c->session);
+  stomp_error_clear(error);
+  c->now = now_ms;
+  *receipt = NULL;
+  if (state == STOMP_STATE_IDLE || state == STOMP_STATE_CONNECTING) {
+    stomp_connection_close(c, now_ms);
+    return STOMP_OK;
+  }
+  return stomp_session_disconnect(c->session, now_ms, receipt, error);
+}
+
+/* ---- Bytes out ---- */
+
+stomp_span stomp_connection_output(stomp_connection *c) {
+  return stomp_buffer_span(&c->out);
+}
+
+void stomp_connection_consume(stomp_connection *c, size_t len) {
+  c->counts.bytes_sent += len;
+  stomp_buffer_consume(&c->out, len);
+}
+
+void stomp_connection_take_output(stomp_connection *c, stomp_buffer *to) {
+  stomp_buffer taken = c->out;
+  c->counts.bytes_sent += stomp_buffer_len(&taken);
+  to->cap = taken.cap;
+  c->out = *to;
+  *to = taken;
+}
+
+/* ---- Time ---- */
+
+static uint64_t earlier(uint64_t a, uint64_t b) {
+  return a < b ? a : b;
+}
+
+static bool may_ping(const stomp_connection *c) {
+  return c->ping && c->upgraded && !c->ended &&
+         c->linger_until == STOMP_NEVER;
+}
+
+uint64_t stomp_connection_deadline(const stomp_connection *c) {
+  uint64_t at = stomp_session_deadline(c->session);
+  if (c->ended)
+    return STOMP_NEVER;
+  if (may_ping(c))
+    at = earlier(at, c->last_sent + c->ping);
+  return earlier(at, c->linger_until);
+}
+
+/* Brokers drop a client that sends nothing for a minute, whatever the
+ * heart-beats say. A ping that does not fit is not needed. */
+static void send_ping(stomp_connection *c) {
+  uint64_t now = c->now;
+  stomp_span payload = { (const uint8_t *)&now, sizeof now };
+  c->last_sent = now;
+  if (stomp_websocket_send(c->websocket, STOMP_WEBSOCKET_PING, payload) ==
+          STOMP_OK &&
+      !c->ping_at)
+    c->ping_at = now;
+}
+
+stomp_status stomp_connection_tick(stomp_connection *c, uint64_t now_ms) {
+  stomp_status status;
+  c->now = now_ms;
+  if (c->ended)
+    return STOMP_OK;
+  status = stomp_session_tick(c->session, now_ms,
+                              stomp_buffer_len(&c->out) == 0);
+  if (status < 0) {
+    /* no closing handshake with a dead peer */
+    c->ended = true;
+    return status;
+  }
+  if (may_ping(c) && now_ms >= c->last_sent + c->ping)
+    send_ping(c);
+  if (now_ms >= c->linger_until)
+    c->ended = true;
+  return STOMP_OK;
+}
+
+void stomp_connection_pause(stomp_connection *c, uint64_t now_ms) {
+  c->now = now_ms;
+  stomp_session_pause(c->session);
+}
+
+void stomp_connection_resume(stomp_connection *c, uint64_t now_ms) {
+  c->now = now_ms;
+  stomp_session_resume(c->session, now_ms);
+}
+
+/* ---- Questions ---- */
+
+stomp_state stomp_connection_state(const stomp_connection *c) {
+  stomp_state state = stomp_session_state(c->session);
+  return state == STOMP_STATE_IDLE && c->started ? STOMP_STATE_CONNECTING
+                                                 : state;
+}
+
+const stomp_error *stomp_connection_error(const stomp_connection *c) {
+  return stomp_session_error(c->session);
+}
+
+const stomp_session *stomp_connection_session(const stomp_connection *c) {
+  return c->session;
+}
+
+const stomp_handshake *stomp_connection_handshake(const stomp_connection *c) {
+  return c->handshake;
+}
+
+stomp_span stomp_connection_close_reason(const stomp_connection *c) {
+  return (stomp_span) { (const uint8_t *)c->close_reason,
+                        c->close_reason_len };
+}
+
+bool stomp_connection_take_warning(stomp_connection *c, stomp_error *what) {
+  if (c->warning.status == STOMP_OK)
+    return false;
+  *what = c->warning;
+  stomp_error_clear(&c->warning);
+  return true;
+}
+
+const stomp_connection_counts *
+stomp_connection_counts_of(const stomp_connection *c) {
+  return &c->counts;
+}
