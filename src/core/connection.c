@@ -308,10 +308,9 @@ static void take_close(stomp_connection *c,
       len < sizeof c->close_reason ? len : sizeof c->close_reason;
   if (c->close_reason_len)
     memcpy(c->close_reason, event->data.bytes, c->close_reason_len);
-  /* what it means is kept by the session, see stomp_connection_closed */
-  if (stomp_session_closed(c->session, c->close_code, event->data,
-                           &no_receipt) != STOMP_OK)
-    c->skipping = true;
+  /* clean or not is kept by the session and told by stomp_connection_closed */
+  (void)!stomp_session_closed(c->session, c->close_code, event->data,
+                              &no_receipt);
 }
 
 static void take_pong(stomp_connection *c) {
