@@ -1,0 +1,72 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * See lua_core.h: what core.connection and the links do alike. */
+#include "lua_core.h"
+#include "lua_options.h"
+
+stomp_outgoing check_outgoing(lua_State *L, int i) {
+  stomp_outgoing frame = { .command = check_command(L, i) };
+  fields f;
+  if (frame.command == STOMP_COMMAND_COUNT)
+    luaL_error(L, "no STOMP command: '%s'", lua_tostring(L, i));
+  frame.body = luaL_optlstring(L, i + 2, "", &frame.body_len);
+  if (lua_istable(L, i + 3))
+    frame.no_content_length = !opt_flag(L, i + 3, "content_length", 1);
+  f = check_fields(L, i + 1, 0);
+  frame.headers = f.list;
+  frame.n_headers = f.n;
+  return frame;
+}
+
+int push_sent(lua_State *L, stomp_status status, const stomp_error *error) {
+  if (status < 0)
+    return push_error(L, error);
+  lua_pushboolean(L, status == STOMP_OK);
+  return 1;
+}
+
+static void push_beats(lua_State *L, const stomp_heartbeat *h) {
+  lua_createtable(L, 0, 2);
+  lua_pushnumber(L, (lua_Number)h->send / 1000);
+  lua_setfield(L, -2, "send");
+  lua_pushnumber(L, (lua_Number)h->receive / 1000);
+  lua_setfield(L, -2, "receive");
+}
+
+void push_info(lua_State *L, const stomp_connection *c) {
+  const stomp_session *s = stomp_connection_session(c);
+  stomp_version v = stomp_session_version(s);
+  lua_createtable(L, 0, 5);
+  lua_pushstring(L, stomp_state_name(stomp_connection_state(c)));
+  lua_setfield(L, -2, "state");
+  if (v != STOMP_UNSETTLED) {
+    lua_pushstring(L, stomp_version_name(v));
+    lua_setfield(L, -2, "version");
+  }
+  push_beats(L, stomp_session_heartbeat(s));
+  lua_setfield(L, -2, "heartbeat");
+  lua_pushnumber(L, (lua_Number)stomp_session_receipts(s));
+  lua_setfield(L, -2, "receipts");
+}
+
+void set_counts(lua_State *L, const stomp_connection *c) {
+  const stomp_session_counts *s =
+      stomp_session_counts_of(stomp_connection_session(c));
+  const stomp_connection_counts *b = stomp_connection_counts_of(c);
+  struct { const char *name; double value; } list[] = {
+    { "frames_sent", (double)s->frames_sent },
+    { "frames_received", (double)s->frames_received },
+    { "messages", (double)s->messages },
+    { "heartbeats_sent", (double)s->heartbeats_sent },
+    { "heartbeats_received", (double)s->heartbeats_received },
+    { "unknown_receipts", (double)s->unknown_receipts },
+    { "bytes_sent", (double)b->bytes_sent },
+    { "bytes_received", (double)b->bytes_received },
+    { "round_trip", (double)b->round_trip / 1000 },
+  };
+  size_t i;
+  for (i = 0; i < sizeof list / sizeof *list; i++) {
+    lua_pushnumber(L, (lua_Number)list[i].value);
+    lua_setfield(L, -2, list[i].name);
+  }
+}

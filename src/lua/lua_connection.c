@@ -1,0 +1,338 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * core.connection: the whole protocol as one machine without I/O, both roles.
+ * The same C object that the I/O thread drives. Times are seconds. */
+#include "lua_core.h"
+#include "lua_options.h"
+#include "os/entropy.h"
+#include "os/memory.h"
+#include <string.h>
+
+#define TYPE "stomp.connection"
+
+typedef struct connection_box {
+  stomp_connection *c;
+  stomp_entropy *entropy;
+  stomp_random random;
+  lua_State *caller; /* during a call: who may be asked for random bytes */
+  int random_ref;    /* registry reference of options.random, or LUA_NOREF */
+} connection_box;
+
+static connection_box *check_box(lua_State *L) {
+  connection_box *box = luaL_checkudata(L, 1, TYPE);
+  if (!box->c)
+    luaL_error(L, "attempt to use a closed connection");
+  box->caller = L;
+  return box;
+}
+
+static stomp_connection *check_connection(lua_State *L) {
+  return check_box(L)->c;
+}
+
+/* now: seconds of any monotonic clock -> ms */
+static uint64_t check_now(lua_State *L, int i) {
+  lua_Number now = luaL_checknumber(L, i);
+  luaL_argcheck(L, now >= 0 && now < 1e15, i, "seconds expected");
+  return (uint64_t)((double)now * 1000);
+}
+
+/* ---- options.random ---- */
+
+/* A Lua error must not jump through the core: it becomes a failed draw. */
+static bool fill_from_lua(void *user, void *bytes, size_t len) {
+  connection_box *box = user;
+  lua_State *L = box->caller;
+  size_t got = 0;
+  const char *text;
+  bool ok;
+  if (!lua_checkstack(L, 4))
+    return false;
+  lua_rawgeti(L, LUA_REGISTRYINDEX, box->random_ref);
+  lua_pushnumber(L, (lua_Number)len);
+  ok = lua_pcall(L, 1, 1, 0) == 0 && lua_type(L, -1) == LUA_TSTRING;
+  text = ok ? lua_tolstring(L, -1, &got) : NULL;
+  ok = ok && got == len;
+  if (ok)
+    memcpy(bytes, text, len);
+  lua_pop(L, 1);
+  return ok;
+}
+
+static void open_random(lua_State *L, connection_box *box) {
+  if (opt_field(L, 1, "random")) {
+    luaL_checktype(L, -1, LUA_TFUNCTION);
+    box->random_ref = luaL_ref(L, LUA_REGISTRYINDEX);
+    box->random = (stomp_random) { fill_from_lua, box };
+    return;
+  }
+  box->entropy = stomp_entropy_new();
+  if (!box->entropy)
+    luaL_error(L, "not enough memory");
+  box->random = stomp_entropy_random(box->entropy);
+}
+
+/* ---- Life ---- */
+
+/* core.connection(options) -> connection, or nil, message, err */
+static int connection_new(lua_State *L) {
+  stomp_connection_options options;
+  stomp_error error;
+  connection_box *box;
+  int at;
+  luaL_checktype(L, 1, LUA_TTABLE);
+  lua_settop(L, 1);
+  check_known(L, 1, connection_option_names);
+  box = lua_newuserdatauv(L, sizeof *box, 0);
+  memset(box, 0, sizeof *box);
+  box->random_ref = LUA_NOREF;
+  box->caller = L;
+  compat_setmetatable(L, TYPE);
+  at = lua_gettop(L);
+  check_options(L, 1, &options);
+  open_random(L, box);
+  options.session.memory = &stomp_libc_memory;
+  options.session.random = &box->random;
+  box->c = stomp_connection_new(&options, &error);
+  if (!box->c)
+    return push_error(L, &error);
+  lua_pushvalue(L, at);
+  return 1;
+}
+
+static int connection_gc(lua_State *L) {
+  connection_box *box = luaL_checkudata(L, 1, TYPE);
+  stomp_connection_free(box->c);
+  box->c = NULL;
+  stomp_entropy_free(box->entropy);
+  box->entropy = NULL;
+  luaL_unref(L, LUA_REGISTRYINDEX, box->random_ref);
+  box->random_ref = LUA_NOREF;
+  return 0;
+}
+
+/* ---- Results ---- */
+
+static int push_final(lua_State *L, stomp_connection *c) {
+  return push_end(L, stomp_connection_error(c), c);
+}
+
+/* true, or nil, message, err of the connection's own failure */
+static int push_ok(lua_State *L, stomp_connection *c, stomp_status status) {
+  stomp_error error;
+  if (status == STOMP_OK) {
+    lua_pushboolean(L, 1);
+    return 1;
+  }
+  if (stomp_connection_error(c)->status == status)
+    return push_final(L, c);
+  stomp_error_set(&error, status < 0 ? status : STOMP_LOUTBOX,
+                  STOMP_NO_OFFSET);
+  return push_error(L, &error);
+}
+
+/* ---- Methods ---- */
+
+/* c:connect(now) */
+static int connection_connect(lua_State *L) {
+  stomp_connection *c = check_connection(L);
+  return push_ok(L, c, stomp_connection_connect(c, check_now(L, 2)));
+}
+
+/* c:accept(now [, headers]) */
+static int connection_accept(lua_State *L) {
+  stomp_connection *c = check_connection(L);
+  uint64_t now = check_now(L, 2);
+  fields f;
+  lua_settop(L, 3);
+  f = check_fields(L, 3, 0);
+  return push_ok(L, c, stomp_connection_accept(c, f.list, f.n, now));
+}
+
+/* c:refuse(message [, body]) */
+static int connection_refuse(lua_State *L) {
+  stomp_connection *c = check_connection(L);
+  stomp_span message, body;
+  message.bytes = (const uint8_t *)luaL_checklstring(L, 2, &message.len);
+  body.bytes = (const uint8_t *)luaL_optlstring(L, 3, "", &body.len);
+  return push_ok(L, c, stomp_connection_refuse(c, message, body));
+}
+
+/* c:feed(bytes, now) -> true, or nil, message, err */
+static int connection_feed(lua_State *L) {
+  stomp_connection *c = check_connection(L);
+  size_t len;
+  const char *bytes = luaL_checklstring(L, 2, &len);
+  uint64_t now = check_now(L, 3);
+  return push_ok(L, c, stomp_connection_feed(c, bytes, len, now));
+}
+
+/* c:next() -> frame, nil, or nil, message, err */
+static int connection_next(lua_State *L) {
+  stomp_connection *c = check_connection(L);
+  stomp_frame **box = new_frame_box(L, lua_upvalueindex(1));
+  *box = stomp_connection_next(c);
+  if (*box) {
+    account(L, (*box)->size);
+    return 1;
+  }
+  if (stomp_connection_error(c)->status != STOMP_OK)
+    return push_final(L, c);
+  lua_pushnil(L);
+  return 1;
+}
+
+/* c:send(command, headers [, body [, options]]) */
+static int connection_send(lua_State *L) {
+  stomp_connection *c = check_connection(L);
+  stomp_outgoing frame;
+  stomp_error error;
+  lua_settop(L, 5);
+  frame = check_outgoing(L, 2);
+  return push_sent(L, stomp_connection_send(c, &frame, &error), &error);
+}
+
+/* c:ack(frame [, transaction]) */
+static int ack(lua_State *L, bool nack) {
+  stomp_connection *c = check_connection(L);
+  stomp_frame *message = check_frame(L, 2);
+  stomp_field transaction = { "transaction", 11, NULL, 0 };
+  stomp_error error;
+  transaction.value = luaL_optlstring(L, 3, NULL, &transaction.value_len);
+  return push_sent(L,
+                   stomp_connection_ack(c, message, nack, &transaction,
+                                        transaction.value ? 1 : 0, &error),
+                   &error);
+}
+
+static int connection_ack(lua_State *L) {
+  return ack(L, false);
+}
+
+/* c:nack(frame [, transaction]) */
+static int connection_nack(lua_State *L) {
+  return ack(L, true);
+}
+
+/* c:output() -> bytes to send now, the owner's from here on */
+static int connection_output(lua_State *L) {
+  stomp_connection *c = check_connection(L);
+  stomp_span out = stomp_connection_output(c);
+  lua_pushlstring(L, out.bytes ? (const char *)out.bytes : "", out.len);
+  stomp_connection_consume(c, out.len);
+  return 1;
+}
+
+/* c:deadline() -> seconds, or nil */
+static int connection_deadline(lua_State *L) {
+  uint64_t at = stomp_connection_deadline(check_connection(L));
+  if (at == STOMP_NEVER)
+    lua_pushnil(L);
+  else
+    lua_pushnumber(L, (lua_Number)at / 1000);
+  return 1;
+}
+
+/* c:tick(now) -> true, or nil, message, err */
+static int connection_tick(lua_State *L) {
+  stomp_connection *c = check_connection(L);
+  return push_ok(L, c, stomp_connection_tick(c, check_now(L, 2)));
+}
+
+static int connection_pause(lua_State *L) {
+  stomp_connection_pause(check_connection(L), check_now(L, 2));
+  return 0;
+}
+
+static int connection_resume(lua_State *L) {
+  stomp_connection_resume(check_connection(L), check_now(L, 2));
+  return 0;
+}
+
+/* c:disconnect(now) -> receipt id, or nil, message, err */
+static int connection_disconnect(lua_State *L) {
+  stomp_connection *c = check_connection(L);
+  stomp_error error;
+  const char *receipt;
+  stomp_status status =
+      stomp_connection_disconnect(c, check_now(L, 2), &receipt, &error);
+  if (status != STOMP_OK || !receipt)
+    return push_sent(L, status, &error);
+  lua_pushstring(L, receipt);
+  return 1;
+}
+
+/* c:close(now): a close frame instead of DISCONNECT */
+static int connection_close(lua_State *L) {
+  stomp_connection *c = check_connection(L);
+  stomp_connection_close(c, check_now(L, 2));
+  return 0;
+}
+
+/* c:wants_end(): whether the bytes should be ended once output is written */
+static int connection_wants_end(lua_State *L) {
+  lua_pushboolean(L, stomp_connection_wants_end(check_connection(L)));
+  return 1;
+}
+
+/* c:closed([code, reason]) -> true [, "no receipt"], or nil, message, err */
+static int connection_closed(lua_State *L) {
+  stomp_connection *c = check_connection(L);
+  lua_Integer code = luaL_optinteger(L, 2, 0);
+  stomp_span reason;
+  bool no_receipt;
+  reason.bytes = (const uint8_t *)luaL_optlstring(L, 3, "", &reason.len);
+  luaL_argcheck(L, code >= 0 && code <= 4999, 2, "close code expected");
+  if (stomp_connection_closed(c, (uint16_t)code, reason, &no_receipt) !=
+      STOMP_OK)
+    return push_final(L, c);
+  lua_pushboolean(L, 1);
+  if (no_receipt)
+    lua_pushliteral(L, "no receipt");
+  return no_receipt ? 2 : 1;
+}
+
+/* c.state, .version, .heartbeat, .receipts; methods are the upvalue */
+static int connection_index(lua_State *L) {
+  lua_pushvalue(L, 2);
+  lua_rawget(L, lua_upvalueindex(1));
+  if (!lua_isnil(L, -1))
+    return 1;
+  push_info(L, check_connection(L));
+  lua_pushvalue(L, 2);
+  lua_rawget(L, -2);
+  return 1;
+}
+
+/* c:counts() -> table of numbers */
+static int connection_counts(lua_State *L) {
+  lua_newtable(L);
+  set_counts(L, check_connection(L));
+  return 1;
+}
+
+void open_connection(lua_State *L) {
+  static const luaL_Reg methods[] = {
+    { "connect", connection_connect }, { "accept", connection_accept },
+    { "refuse", connection_refuse },   { "feed", connection_feed },
+    { "send", connection_send },       { "ack", connection_ack },
+    { "nack", connection_nack },       { "output", connection_output },
+    { "deadline", connection_deadline }, { "tick", connection_tick },
+    { "pause", connection_pause },     { "resume", connection_resume },
+    { "disconnect", connection_disconnect }, { "close", connection_close },
+    { "wants_end", connection_wants_end }, { "closed", connection_closed },
+    { "counts", connection_counts },   { NULL, NULL }
+  };
+  luaL_newmetatable(L, TYPE);
+  luaL_newlib(L, methods);
+  open_frames(L);
+  lua_pushcclosure(L, connection_next, 1);
+  lua_setfield(L, -2, "next");
+  lua_pushcclosure(L, connection_index, 1);
+  lua_setfield(L, -2, "__index");
+  lua_pushcfunction(L, connection_gc);
+  lua_setfield(L, -2, "__gc");
+  lua_pop(L, 1);
+  lua_pushcfunction(L, connection_new);
+  lua_setfield(L, -2, "connection");
+}
