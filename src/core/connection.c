@@ -517,6 +517,11 @@ void stomp_connection_resume(stomp_connection *c, uint64_t now_ms) {
   stomp_session_resume(c->session, now_ms);
 }
 
+void stomp_connection_fail(stomp_connection *c, const stomp_error *error) {
+  stomp_session_fail(c->session, error);
+  c->ended = true;
+}
+
 /* ---- Questions ---- */
 
 stomp_state stomp_connection_state(const stomp_connection *c) {

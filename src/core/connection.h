@@ -125,6 +125,10 @@ STOMP_CHECKED stomp_status stomp_connection_closed(stomp_connection *c,
                                                    stomp_span reason,
                                                    bool *no_receipt);
 
+/* It ends for a reason outside of it (no socket, TLS): as if `feed` had failed
+ * with this error. Nothing happens when it has ended already. */
+void stomp_connection_fail(stomp_connection *c, const stomp_error *error);
+
 stomp_state stomp_connection_state(const stomp_connection *c);
 const stomp_error *stomp_connection_error(const stomp_connection *c);
 /* Borrowed for the connection's life; for version, heart-beat, receipts,

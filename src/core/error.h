@@ -64,7 +64,17 @@
   X(CCLOSED, "closed", "the connection is closed")                             \
   X(CPEER, "closed", "the peer closed the connection")                         \
   X(CEOF, "closed", "the connection was lost")                                 \
-  X(TCLOSE, "timeout", "the peer did not end the connection")                  \
+  /* the way to the peer */                                                    \
+  X(CNAME, "connect", "the host's name cannot be resolved")                    \
+  X(CCONNECT, "connect", "no connection")                                      \
+  X(CTHREAD, "connect", "the I/O thread could not be started")                 \
+  X(CLISTEN, "connect", "cannot listen there")                                 \
+  X(CFORK, "closed", "opened before a fork, by the parent process")            \
+  /* TLS */                                                                    \
+  X(SOPTION, "tls", "a TLS option cannot be used")                             \
+  X(SVERIFY, "tls", "the server's certificate was not accepted")               \
+  X(SPEER, "tls", "the peer ended the TLS handshake")                          \
+  X(SFAIL, "tls", "TLS failed")                                                \
   /* WebSocket (RFC 6455) */                                                   \
   X(WRESERVED, "protocol", "WebSocket: reserved bit set")                      \
   X(WOPCODE, "protocol", "WebSocket: unknown opcode")                          \

@@ -342,6 +342,10 @@ const stomp_error *stomp_session_error(const stomp_session *s) {
   return &s->error;
 }
 
+bool stomp_session_no_receipt(const stomp_session *s) {
+  return s->no_receipt;
+}
+
 bool stomp_session_is_idle(const stomp_session *s) {
   return stomp_parser_is_idle(s->parser);
 }

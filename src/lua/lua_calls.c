@@ -33,26 +33,23 @@ static void push_beats(lua_State *L, const stomp_heartbeat *h) {
   lua_setfield(L, -2, "receive");
 }
 
-void push_info(lua_State *L, const stomp_connection *c) {
-  const stomp_session *s = stomp_connection_session(c);
-  stomp_version v = stomp_session_version(s);
-  lua_createtable(L, 0, 5);
-  lua_pushstring(L, stomp_state_name(stomp_connection_state(c)));
+void push_info(lua_State *L, stomp_state state, stomp_version version,
+               const stomp_heartbeat *heartbeat, size_t receipts) {
+  lua_createtable(L, 0, 4);
+  lua_pushstring(L, stomp_state_name(state));
   lua_setfield(L, -2, "state");
-  if (v != STOMP_UNSETTLED) {
-    lua_pushstring(L, stomp_version_name(v));
+  if (version != STOMP_UNSETTLED) {
+    lua_pushstring(L, stomp_version_name(version));
     lua_setfield(L, -2, "version");
   }
-  push_beats(L, stomp_session_heartbeat(s));
+  push_beats(L, heartbeat);
   lua_setfield(L, -2, "heartbeat");
-  lua_pushnumber(L, (lua_Number)stomp_session_receipts(s));
+  lua_pushnumber(L, (lua_Number)receipts);
   lua_setfield(L, -2, "receipts");
 }
 
-void set_counts(lua_State *L, const stomp_connection *c) {
-  const stomp_session_counts *s =
-      stomp_session_counts_of(stomp_connection_session(c));
-  const stomp_connection_counts *b = stomp_connection_counts_of(c);
+void set_counts(lua_State *L, const stomp_session_counts *s,
+                const stomp_connection_counts *b) {
   struct { const char *name; double value; } list[] = {
     { "frames_sent", (double)s->frames_sent },
     { "frames_received", (double)s->frames_received },

@@ -294,11 +294,16 @@ static int connection_closed(lua_State *L) {
 
 /* c.state, .version, .heartbeat, .receipts; methods are the upvalue */
 static int connection_index(lua_State *L) {
+  const stomp_connection *c;
+  const stomp_session *s;
   lua_pushvalue(L, 2);
   lua_rawget(L, lua_upvalueindex(1));
   if (!lua_isnil(L, -1))
     return 1;
-  push_info(L, check_connection(L));
+  c = check_connection(L);
+  s = stomp_connection_session(c);
+  push_info(L, stomp_connection_state(c), stomp_session_version(s),
+            stomp_session_heartbeat(s), stomp_session_receipts(s));
   lua_pushvalue(L, 2);
   lua_rawget(L, -2);
   return 1;
@@ -306,8 +311,10 @@ static int connection_index(lua_State *L) {
 
 /* c:counts() -> table of numbers */
 static int connection_counts(lua_State *L) {
+  const stomp_connection *c = check_connection(L);
   lua_newtable(L);
-  set_counts(L, check_connection(L));
+  set_counts(L, stomp_session_counts_of(stomp_connection_session(c)),
+             stomp_connection_counts_of(c));
   return 1;
 }
 

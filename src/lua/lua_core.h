@@ -19,10 +19,12 @@ stomp_outgoing check_outgoing(lua_State *L, int i);
 /* true, false (no room), or nil, message, err. */
 int push_sent(lua_State *L, stomp_status status, const stomp_error *error);
 
-/* Push a table of the connection's state, version, heartbeat, receipts. */
-void push_info(lua_State *L, const stomp_connection *c);
+/* Push a table of a connection's state, version, heartbeat, receipts. */
+void push_info(lua_State *L, stomp_state state, stomp_version version,
+               const stomp_heartbeat *heartbeat, size_t receipts);
 
-/* Add the connection's counts to the table on the top. */
-void set_counts(lua_State *L, const stomp_connection *c);
+/* Add a connection's counts to the table on the top. */
+void set_counts(lua_State *L, const stomp_session_counts *s,
+                const stomp_connection_counts *b);
 
 #endif

@@ -1,0 +1,53 @@
+-- SPDX-License-Identifier: MIT
+-- Misuse: wrong types and unknown options raise at the caller's line, with the
+-- name. `level` counts as error's does, from the function that calls these.
+-- Knows nothing.
+
+local function is_type(value, types)
+  for wanted in types:gmatch("%a+") do
+    if type(value) == wanted then return true end
+  end
+  return false
+end
+
+local function readable(types)
+  return (types:gsub(" ", " or "))
+end
+
+--- An argument of one of the types ("string table").
+local function argument(name, value, types, level)
+  if not is_type(value, types) then
+    error(("%s: %s expected, got %s"):format(name, readable(types),
+      type(value)), level + 1)
+  end
+end
+
+--- A time-out: nil, or seconds.
+local function timeout(value, level)
+  if value == nil then return end
+  argument("timeout", value, "number", level + 1)
+  if value ~= value then
+    error("timeout: a number of seconds expected, got nan", level + 1)
+  end
+end
+
+--- A table of options, each of which `known` gives its types; returns it, or an
+-- empty one.
+local function options(given, known, level)
+  if given == nil then return {} end
+  argument("options", given, "table", level + 1)
+  for name, value in pairs(given) do
+    local types = known[name]
+    if not types then
+      error(("unknown option '%s'"):format(tostring(name)), level + 1)
+    end
+    if not is_type(value, types) then
+      error(("option '%s': %s expected, got %s"):format(name, readable(types),
+        type(value)), level + 1)
+    end
+  end
+  timeout(given.timeout, level + 1)
+  return given
+end
+
+return { argument = argument, timeout = timeout, options = options }

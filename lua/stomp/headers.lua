@@ -1,0 +1,79 @@
+-- SPDX-License-Identifier: MIT
+-- Headers that a program gives, joined with those that its call sets. A header
+-- that has an argument or option of its own is refused under that name: sent
+-- twice, it would mean one thing to us and another to the broker.
+-- Values are checked here, so that misuse is blamed on the program's line.
+-- Knows errors.
+local errors = require "stomp.errors"
+
+local set_by = {
+  destination = "the destination argument",
+  id = "option id",
+  ack = "option ack",
+  receipt = "option confirm",
+  transaction = "option transaction",
+  ["content-length"] = "option content_length",
+}
+
+local sendable = { string = true, number = true, boolean = true }
+
+local function check(name, value, level)
+  if type(name) ~= "string" then
+    error("header names are strings, got " .. type(name), level + 1)
+  end
+  if not sendable[type(value)] then
+    error(("header '%s': string, number or boolean expected, got %s")
+      :format(name, type(value)), level + 1)
+  end
+  if set_by[name] then
+    return errors.failure("invalid",
+      ("header %s is set by %s"):format(name, set_by[name]))
+  end
+  return true
+end
+
+local function join_list(given, ours, level)
+  local list = {}
+  for name, value in pairs(ours) do list[#list + 1] = { name, value } end
+  for _, pair in ipairs(given) do
+    if type(pair) ~= "table" then
+      error("a list of headers has {name, value} in it, got " .. type(pair),
+        level + 1)
+    end
+    local ok, message, err = check(pair[1], pair[2], level + 1)
+    if not ok then return nil, message, err end
+    list[#list + 1] = pair
+  end
+  return list
+end
+
+--- Add the program's headers (a table, a list of {name, value}, or nil) to
+-- `ours`, which is consumed; ours win over the same name. Misuse raises at `level`, counted as error does.
+-- @treturn[1] table for link:send
+-- @treturn[2] nil, message, err: invalid
+local function join(given, ours, level)
+  if given == nil then return ours end
+  level = (level or 1) + 1
+  if type(given) ~= "table" then
+    error("headers: table expected, got " .. type(given), level)
+  end
+  if given[1] ~= nil then return join_list(given, ours, level) end
+  for name, value in pairs(given) do
+    local ok, message, err = check(name, value, level)
+    if not ok then return nil, message, err end
+    if ours[name] == nil then ours[name] = value end
+  end
+  return ours
+end
+
+--- Whether the program's headers have this name.
+local function has(given, name)
+  if given == nil then return false end
+  if given[1] == nil then return given[name] ~= nil end
+  for _, pair in ipairs(given) do
+    if pair[1] == name then return true end
+  end
+  return false
+end
+
+return { join = join, has = has }

@@ -1,0 +1,57 @@
+-- SPDX-License-Identifier: MIT
+-- What a handler or receive gets: a frame of stomp.core, lazy (its headers and
+-- body become Lua values when first touched), bound to its subscription, with
+-- these methods. Loaded once; it adds them to every frame.
+-- Knows core, errors and json; the subscription through `frame.owner`.
+local core = require "stomp.core"
+local errors = require "stomp.errors"
+local json = require "stomp.json"
+
+local methods = core.frame_methods
+
+--- The body as JSON.
+-- @treturn[1] value (`null` as lua-cjson's)
+-- @treturn[2] nil, message, err: invalid
+function methods:json()
+  return json.decode(self.body or "")
+end
+
+local function settle(self, how)
+  local subscription = self.owner
+  if not subscription then
+    return errors.failure("invalid",
+      ("%s: the message belongs to no subscription of this client"):format(how))
+  end
+  return subscription:settle(self, how)
+end
+
+--- Acknowledge it, in ack mode `client` also all before it.
+-- @treturn[1] true
+-- @treturn[2] nil, message, err: invalid (ack mode auto, twice), closed (its
+-- connection has ended), timeout (no room in the outbox)
+function methods:ack()
+  return settle(self, "ack")
+end
+
+--- Say that it was not consumed. What happens to it is the broker's choice.
+-- @treturn[1] true
+-- @treturn[2] nil, message, err: as ack
+function methods:nack()
+  return settle(self, "nack")
+end
+
+--- Send an answer to the message's `reply-to`, with its `correlation-id`.
+-- @tparam string|table body as of client:send
+-- @tparam[opt] table headers
+-- @treturn[1] true
+-- @treturn[2] nil, message, err: invalid where it has no reply-to
+function methods:reply(body, headers)
+  local subscription, to = self.owner, self.headers["reply-to"]
+  if not subscription or not to then
+    return errors.failure("invalid", "reply: the message has no reply-to")
+  end
+  local correlation = self.headers["correlation-id"]
+  return subscription.client:answer(to, body, headers, correlation)
+end
+
+return {}

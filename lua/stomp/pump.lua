@@ -1,0 +1,293 @@
+-- SPDX-License-Identifier: MIT
+-- Who waits for the link. Any number of coroutines may wait for things that come
+-- through one link: one of them pumps (it waits for the link, takes frames off
+-- it and has them routed), the others rest on a condition each and are woken
+-- only by what they wait for. Whoever leaves hands the pump to one other.
+--
+-- The promise that everything here keeps: while anybody waits, somebody owns
+-- the pump or has been woken to take it.
+--
+-- No pcall round a wait (Lua 5.1 cannot yield through it), nothing in globals: a
+-- pump nobody waits on is the collector's. Knows queue and both seams.
+local queue = require "stomp.queue"
+
+local methods = {}
+local mt = { __index = methods }
+
+-- Frames that one coroutine may take before the others get a turn.
+local TURN = 256
+-- Seconds after which a wait outside any task looks again. Such a wait drives
+-- the loop from beneath; a second one nested in it (a generator inside a
+-- handler) may take its frame, and nothing can wake what lies beneath.
+local LOOK = 1
+
+--- A pump for an open link. `router` gets `route(frame)`, `ended(ended)` once,
+-- and `unread()` for the name of the subscription that nobody reads.
+local function new(link, loop)
+  return setmetatable({
+    link = link,
+    loop = loop,
+    router = nil,       -- set by the client
+    owner = nil,        -- coroutine (or "main") that waits for the link
+    owner_drives = nil, -- it is no task: it drives the loop from beneath
+    waiting = {},       -- waiters, dense
+    of = setmetatable({}, { __mode = "k" }), -- coroutine -> its waiter
+    control = 0,        -- how many of them wait for a control frame or for room
+    room = queue.new(), -- waiters for room in the outbox, in order
+    ended = nil,        -- { clean, note, message, err } once it is over
+    turn = 0,           -- frames taken since the others had a turn
+    observed = false,   -- frames must go through the router: somebody watches
+  }, mt)
+end
+
+local function current()
+  return coroutine.running() or "main"
+end
+
+-- ---- Waiters ----
+
+--- Something to wait for. `control`: it comes as a control frame, or is room in
+-- the outbox, so reading must go on for it beyond limits.inbox.
+function methods:waiter(what, control)
+  return {
+    what = what,
+    control = control or false,
+    condition = self.loop.condition(),
+    done = false,
+    value = nil,           -- what came
+    message = nil, err = nil, -- or why it does not come
+    at = nil,              -- its place in `waiting`
+  }
+end
+
+local function enlist(self, waiter)
+  local n = #self.waiting + 1
+  self.waiting[n], waiter.at, waiter.rested = waiter, n, false
+  if waiter.control then
+    self.control = self.control + 1
+    if self.control == 1 then self.link:awaiting(true) end
+  end
+end
+
+local function delist(self, waiter)
+  local at, n = waiter.at, #self.waiting
+  if not at then return end
+  local last = self.waiting[n]
+  self.waiting[at], last.at = last, at
+  self.waiting[n], waiter.at = nil, nil
+  if waiter.control then
+    self.control = self.control - 1
+    if self.control == 0 then self.link:awaiting(false) end
+  end
+end
+
+-- A coroutine waits for one thing at a time: where it comes with another, an
+-- error (of a task that its wait was driving) tore it out of the first.
+local function replace(self, waiter)
+  local me = current()
+  local torn = self.of[me]
+  if torn then
+    delist(self, torn)
+    torn.done = true
+  end
+  self.of[me] = waiter
+end
+
+--- What a waiter waited for has come.
+function methods:deliver(waiter, value)
+  waiter.done, waiter.value = true, value
+  delist(self, waiter)
+  waiter.condition:signal()
+end
+
+--- What a waiter waits for will not come.
+function methods:fail(waiter, message, err)
+  waiter.message, waiter.err = message, err
+  self:deliver(waiter, nil)
+end
+
+--- Wake one waiter to pump, unless somebody does.
+function methods:hand_over()
+  local waiter = self.waiting[#self.waiting]
+  if waiter and not self.owner then waiter.condition:signal() end
+end
+
+-- ---- The end ----
+
+--- It is over: tell everybody. The first end counts.
+function methods:finish(clean, note, message, err)
+  if self.ended then return end
+  self.ended = { clean = clean, note = note, message = message, err = err }
+  for _, waiter in ipairs(self.waiting) do waiter.condition:signal() end
+  self.router:ended(self.ended)
+end
+
+--- Take what link:next() gave: route a frame, note an end. True for a frame.
+function methods:accept(frame, message, err)
+  if frame then
+    self.router:route(frame)
+    return true
+  end
+  if frame == false then
+    self:finish(true, message)
+  elseif message then
+    self:finish(false, nil, message, err)
+  end
+  return false
+end
+
+-- ---- Pumping ----
+
+-- Whether an owner still is one: an error may have torn it out of its wait.
+local function is_alive(owner)
+  return owner ~= current()
+    and (owner == "main" or coroutine.status(owner) ~= "dead")
+end
+
+-- The owner that drives the loop and in whose driving we run, if there is one.
+local function owner_beneath(self)
+  if self.owner and self.owner_drives and not self.loop.running()
+    and is_alive(self.owner) then
+    return self.owner
+  end
+end
+
+local function is_free(self)
+  return not self.owner or not is_alive(self.owner)
+    or owner_beneath(self) ~= nil
+end
+
+-- There may be room in the outbox: let the first who waits for it try.
+local function offer_room(self)
+  local waiter = queue.pop(self.room)
+  if waiter then self:deliver(waiter) end
+end
+
+local function wait_for_link(self, left)
+  local drives, beneath = not self.loop.running(), owner_beneath(self)
+  self.owner, self.owner_drives = current(), drives
+  if drives and (not left or left > LOOK) then left = LOOK end
+  self.loop.wait(self.link, left)
+  self.owner, self.owner_drives = beneath, beneath ~= nil
+end
+
+-- Reading stopped at the hard limit while a control frame is awaited: it lies
+-- behind messages that nobody takes.
+local function fail_control(self)
+  local stalled = {}
+  for _, waiter in ipairs(self.waiting) do
+    if waiter.control then stalled[#stalled + 1] = waiter end
+  end
+  for _, waiter in ipairs(stalled) do
+    self:fail(waiter, self.router:stalled(waiter.what))
+  end
+end
+
+-- Route what is there; true when there may be more.
+local function take_all(self, waiter)
+  local link = self.link
+  for _ = 1, TURN do
+    if not self:accept(link:next()) then return false end
+    if waiter.done or self.ended then return false end
+  end
+  return true
+end
+
+local function left_until(self, deadline)
+  return deadline and deadline - self.loop.now()
+end
+
+-- One round of the owner; true when the time is over.
+local function pump(self, waiter, deadline)
+  local more = take_all(self, waiter)
+  if waiter.done or self.ended then return false end
+  if self.control > 0 and self.link:stalled() then fail_control(self) end
+  if waiter.done then return false end
+  local left = left_until(self, deadline)
+  if left and left <= 0 then return true end
+  if more then
+    self.loop.sleep(0)
+    return false
+  end
+  wait_for_link(self, left)
+  offer_room(self)
+  return false
+end
+
+local function rest(self, waiter, deadline)
+  local left = left_until(self, deadline)
+  if left and left <= 0 and waiter.rested then return true end
+  waiter.rested = true -- a time-out of 0, too, gives the others one turn
+  waiter.condition:wait(left and math.max(left, 0))
+  return false
+end
+
+--- Wait until the waiter is done, the connection has ended or the time has come.
+-- @treturn boolean whether it is done (its value, or message and err)
+function methods:wait(waiter, deadline)
+  if waiter.done then return true end
+  local late = false
+  replace(self, waiter)
+  enlist(self, waiter)
+  while not waiter.done and not self.ended and not late do
+    if is_free(self) then
+      late = pump(self, waiter, deadline)
+    else
+      late = rest(self, waiter, deadline)
+    end
+  end
+  delist(self, waiter)
+  self.of[current()] = nil
+  self:hand_over()
+  return waiter.done
+end
+
+--- Frames were taken TURN times without waiting: under a flood the others would
+-- never run, so let them.
+function methods:give_turn()
+  self.turn = 0
+  self:hand_over()
+  self.loop.sleep(0)
+end
+
+-- ---- Sending ----
+
+-- Wait for room; returns false when there is none in time.
+local function wait_for_room(self, waiter, deadline)
+  local offered = self:wait(waiter, deadline) and not waiter.err
+  if not offered then queue.remove(self.room, waiter) end
+  return offered
+end
+
+--- Call link[method](link, a, b, c, d), and again when the outbox has room,
+-- for at most `timeout` seconds. Those who wait for room get it in order.
+-- @treturn[1] true
+-- @treturn[2] nil, message, err of the link, or that of a limit
+-- @treturn[3] false no room in time, or the end came; nothing was sent
+function methods:push(timeout, what, method, a, b, c, d)
+  local link = self.link
+  local ok, message, err = false, nil, nil
+  local deadline, waiter
+  if queue.size(self.room) == 0 then
+    ok, message, err = link[method](link, a, b, c, d)
+  end
+  while ok == false do
+    deadline = deadline or self.loop.now() + timeout
+    if waiter then
+      queue.push_front(self.room, waiter) -- it was the first: it stays so
+    else
+      waiter = self:waiter(what, true)
+      queue.push(self.room, waiter)
+    end
+    waiter.done = false
+    if not wait_for_room(self, waiter, deadline) then
+      if waiter.err then return nil, waiter.message, waiter.err end
+      return false
+    end
+    ok, message, err = link[method](link, a, b, c, d)
+    if ok ~= false then offer_room(self) end
+  end
+  return ok, message, err
+end
+
+return { new = new, TURN = TURN }

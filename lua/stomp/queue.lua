@@ -1,0 +1,56 @@
+-- SPDX-License-Identifier: MIT
+-- First in, first out, O(1) each way. Holds no nil. Knows nothing.
+
+--- An empty queue. `first` and `last` are open to readers in a hurry: it is
+-- empty when first > last.
+local function new()
+  return { first = 1, last = 0 }
+end
+
+local function push(queue, value)
+  local last = queue.last + 1
+  queue.last = last
+  queue[last] = value
+end
+
+--- Put back what was taken off the front.
+local function push_front(queue, value)
+  local first = queue.first - 1
+  queue.first = first
+  queue[first] = value
+end
+
+--- The oldest value, or nil when there is none.
+local function pop(queue)
+  local first = queue.first
+  if first > queue.last then return nil end
+  local value = queue[first]
+  queue[first] = nil
+  if first == queue.last then
+    queue.first, queue.last = 1, 0 -- numbers stay small, the array part lives
+  else
+    queue.first = first + 1
+  end
+  return value
+end
+
+--- Take one value out, wherever it stands. O(length).
+local function remove(queue, value)
+  for i = queue.first, queue.last do
+    if queue[i] == value then
+      for k = i, queue.last do queue[k] = queue[k + 1] end
+      queue.last = queue.last - 1
+      return true
+    end
+  end
+  return false
+end
+
+local function size(queue)
+  return queue.last - queue.first + 1
+end
+
+return {
+  new = new, push = push, push_front = push_front, pop = pop, remove = remove,
+  size = size,
+}

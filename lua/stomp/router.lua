@@ -1,0 +1,214 @@
+-- SPDX-License-Identifier: MIT
+-- Which frame is for whom. Knows the subscriptions of one client by id, the
+-- receipts awaited and the coroutines that take messages of any subscription;
+-- what is for nobody is told to `unhandled`, or warned about once.
+-- Knows errors, queue and events; never waits.
+local errors = require "stomp.errors"
+local events_module = require "stomp.events"
+local pump_module = require "stomp.pump"
+local queue = require "stomp.queue"
+
+local TURN = pump_module.TURN
+
+local methods = {}
+local mt = { __index = methods }
+
+-- Ids to remember for warnings; a peer that makes them up cannot fill memory.
+local REMEMBER = 256
+
+local function new(client, receipts, events)
+  return setmetatable({
+    client = client,
+    receipts = receipts,
+    events = events,
+    subscriptions = {},   -- by id
+    others = queue.new(), -- waiters in client:receive
+    connecting = nil,     -- waiter for CONNECTED
+    left = {},            -- ids that we unsubscribed
+    warned = {},          -- ids that were warned about
+    n_left = 0, n_warned = 0,
+    n_messages = 0,       -- routed so far: their order over subscriptions
+  }, mt)
+end
+
+function methods:add(subscription)
+  self.subscriptions[subscription.id] = subscription
+  self.left[subscription.id] = nil
+end
+
+function methods:remove(subscription)
+  local id = subscription.id
+  if self.subscriptions[id] ~= subscription then return end
+  self.subscriptions[id] = nil
+  if self.n_left >= REMEMBER then self.left, self.n_left = {}, 0 end
+  self.left[id], self.n_left = true, self.n_left + 1
+end
+
+-- ---- MESSAGE ----
+
+-- At 1.0 a MESSAGE need not name its subscription: by destination, where only
+-- one fits.
+local function find_by_destination(self, destination)
+  local found
+  for _, subscription in pairs(self.subscriptions) do
+    if subscription.destination == destination then
+      if found then return nil end
+      found = subscription
+    end
+  end
+  return found
+end
+
+local function warn(self, frame, id)
+  local client = self.client
+  local text = ("MESSAGE %s of subscription %s, which this client does not have")
+    :format(tostring(frame.destination), tostring(id))
+  client:inform(text)
+  if self.left[id] or self.warned[id] or self.n_warned >= REMEMBER then return end
+  self.warned[id], self.n_warned = true, self.n_warned + 1
+  events_module.complain(text .. " (told once; see on_unhandled)")
+end
+
+local function unhandled(self, frame, id)
+  if not self.events:has("unhandled") then
+    warn(self, frame, tostring(id))
+    return
+  end
+  local link = self.client.pump.link
+  link:hold(frame)
+  self.events:fire("unhandled", frame, self.client, nil, function()
+    link:release(frame)
+  end)
+end
+
+local function route_message(self, frame)
+  local id = frame.subscription
+  local subscription
+  if id then
+    subscription = self.subscriptions[id]
+  else
+    subscription = find_by_destination(self, frame.destination)
+  end
+  if subscription then
+    self.n_messages = self.n_messages + 1
+    subscription:offer(frame, self.others, self.n_messages)
+  else
+    unhandled(self, frame, id)
+  end
+end
+
+-- ---- ERROR ----
+
+local function first_line(text)
+  local line = text:match("^[^\r\n]*")
+  return #line > 200 and line:sub(1, 200) .. " …" or line
+end
+
+-- What the broker said: its message header and the first line of the body.
+local function sentence(frame)
+  local said, line = frame.headers.message, first_line(frame.body or "")
+  if not said or said == "" then
+    return line == "" and "the broker answered with ERROR" or line
+  end
+  return line == "" and said or said .. ": " .. line
+end
+
+-- An ERROR is the end, though RabbitMQ goes on after it (STOMP 1.2, "ERROR": the
+-- server MUST close; we do not wait for that).
+local function route_error(self, frame)
+  local client = self.client
+  local link = client.pump.link
+  local _, _, told = link:next() -- the link's own words know the last frames
+  local err = errors.new("broker", sentence(frame), {
+    frame = frame,
+    after = told and told.after,
+    permanent = client.state == "connecting" or nil,
+  })
+  link:close()
+  client.pump:finish(false, nil, err.message, err)
+end
+
+-- ---- All ----
+
+local routes = { MESSAGE = route_message, ERROR = route_error }
+
+function routes.RECEIPT(self, frame)
+  local id = frame.headers["receipt-id"]
+  if not self.receipts:settle(id, frame) then
+    self.client:inform(("RECEIPT %s, for which nobody waits"):format(tostring(id)))
+  end
+  self.events:notify("receipt", id)
+end
+
+function routes.CONNECTED(self, frame)
+  if self.connecting then self.client.pump:deliver(self.connecting, frame) end
+end
+
+--- A frame came.
+function methods:route(frame)
+  local pump = self.client.pump
+  if pump.observed then self.client:received(frame) end
+  local route = routes[frame.command]
+  if route then route(self, frame) end
+end
+
+--- The pump has come to the end.
+function methods:ended(ended)
+  if ended.clean then -- we ended it: nothing more is handed out
+    for _, subscription in pairs(self.subscriptions) do
+      subscription:drop_all()
+    end
+  end
+  self.client:ended(ended)
+end
+
+-- ---- Reading stopped ----
+
+local function most_unread(self)
+  local found, most = nil, 0
+  for _, subscription in pairs(self.subscriptions) do
+    local n = subscription:unread()
+    if n > most then found, most = subscription, n end
+  end
+  return found, most
+end
+
+--- message, err for a wait that cannot be fulfilled: what it waits for lies
+-- behind messages that nobody reads.
+function methods:stalled(what)
+  local subscription, n = most_unread(self)
+  local who = subscription and ("nobody reads subscription %s (%s, %d messages)")
+    :format(subscription.id, subscription.destination, n)
+    or "nobody reads the messages before it"
+  return select(2, errors.failure("limit",
+    ("%s: reading stopped at limits.inbox_hard, %s"):format(what, who)))
+end
+
+-- ---- client:receive ----
+
+-- The oldest message that waits in a queue, over all subscriptions.
+local function oldest(self)
+  local found, first
+  for _, subscription in pairs(self.subscriptions) do
+    local order = subscription.order
+    local n = order[order.first]
+    if n and (not first or n < first) then found, first = subscription, n end
+  end
+  return found and found:pop()
+end
+
+--- The next message of any subscription without handler, without waiting.
+function methods:take()
+  local pump = self.client.pump
+  if pump.turn >= TURN then pump:give_turn() end
+  while true do
+    local frame = oldest(self)
+    if frame or pump.owner or pump.ended then return frame end
+    pump.turn = pump.turn + 1
+    if not pump:accept(pump.link:next()) or pump.turn >= TURN then
+      return oldest(self)
+    end
+  end
+end
+
+return { new = new }

@@ -1,0 +1,303 @@
+-- SPDX-License-Identifier: MIT
+-- What a client subscribed to. Its messages go one of three ways: to its handler
+-- (in order, one at a time, in a task of its own), to a coroutine that waits in
+-- receive or messages, or into its queue until somebody asks.
+--
+-- The hot path is a loop over receive or messages in one coroutine: the next
+-- frame of the link is handed out as it is, no table and no closure a message.
+-- Knows pump, queue, worker, failures, errors; its client through `self.client`.
+local errors = require "stomp.errors"
+local failures = require "stomp.failures"
+local pump_module = require "stomp.pump"
+local queue = require "stomp.queue"
+local worker = require "stomp.worker"
+
+local TURN = pump_module.TURN
+
+local methods = {}
+local mt = { __name = "stomp.subscription", __index = methods }
+
+-- ---- The handler ----
+
+local function handle(self, message)
+  local client = self.client
+  self.pump.link:release(message)
+  if self.acknowledging and self.acknowledging.automatic then
+    local ok, text, err = self:settle(message, "ack")
+    if not ok then client.events:fire("error", text, err) end
+  end
+  self.handler(message, client)
+end
+
+local function handler_failed(self, traceback, value)
+  local err = failures.raised(value, traceback)
+  self.client.events:fire("error", err.message, err)
+end
+
+--- A subscription of `client`, not yet sent. `options` are checked.
+local function new(client, id, destination, options, handler)
+  local self = setmetatable({
+    id = id,
+    destination = destination,
+    ack = options.ack or "auto",
+    client = client,
+    pump = client.pump,
+    handler = handler,
+    acknowledging = options.acknowledge, -- { destination, header, automatic }
+    settled = nil,         -- with it: the messages it was sent for, weak
+    items = queue.new(),   -- messages that nobody has asked for yet, held
+    order = queue.new(),   -- and when each of them came, see router
+    waiters = queue.new(), -- coroutines in receive
+    spare = nil,           -- a waiter to use again
+    worker = nil,          -- of the handler
+    closed = false,        -- we unsubscribed
+  }, mt)
+  if handler then
+    self.worker = worker.new(client.pump.loop, function(message)
+      handle(self, message)
+    end, function(_, traceback, value)
+      handler_failed(self, traceback, value)
+    end)
+  end
+  if self.acknowledging then
+    self.settled = setmetatable({}, { __mode = "k" })
+  end
+  return self
+end
+
+-- ---- Messages in ----
+
+-- The first who still waits.
+local function next_waiter(waiters)
+  local waiter = queue.pop(waiters)
+  while waiter and waiter.done do waiter = queue.pop(waiters) end
+  return waiter
+end
+
+--- A MESSAGE of this subscription came, the `n`-th of all: hand it on. `others`:
+-- coroutines that take messages of any subscription.
+function methods:offer(frame, others, n)
+  frame:bind(self)
+  if self.handler then
+    self.pump.link:hold(frame)
+    self.worker:push(frame)
+    return
+  end
+  local waiter = next_waiter(self.waiters) or next_waiter(others)
+  if waiter then
+    self.pump:deliver(waiter, frame)
+  else
+    self.pump.link:hold(frame)
+    queue.push(self.items, frame)
+    queue.push(self.order, n)
+  end
+end
+
+--- How many messages nobody has taken.
+function methods:unread()
+  return queue.size(self.worker and self.worker.items or self.items)
+end
+
+--- The first message of the queue.
+function methods:pop()
+  local frame = queue.pop(self.items)
+  queue.pop(self.order)
+  self.pump.link:release(frame)
+  return frame
+end
+
+-- Give the frames in a queue up: they no longer count towards limits.inbox.
+local function release_all(self, items)
+  local frame = queue.pop(items)
+  while frame do
+    self.pump.link:release(frame)
+    frame = queue.pop(items)
+  end
+end
+
+--- Hand out nothing more.
+function methods:drop_all()
+  release_all(self, self.items)
+  self.order = queue.new()
+  if self.worker then release_all(self, self.worker.items) end
+end
+
+-- ---- Messages out ----
+
+--- The next message if there is one, without waiting.
+function methods:take()
+  local pump, items, id = self.pump, self.items, self.id
+  if pump.turn >= TURN then pump:give_turn() end
+  while true do
+    if items.first <= items.last then
+      return self:pop()
+    end
+    -- With an owner waiting for the link its frames are the owner's to take.
+    if pump.owner or pump.ended or pump.observed or self.closed
+      or self.waiters.first <= self.waiters.last then
+      return nil
+    end
+    pump.turn = pump.turn + 1
+    local frame, message, err = pump.link:next()
+    if frame and frame.subscription == id and frame.command == "MESSAGE" then
+      return frame:bind(self)
+    end
+    if not pump:accept(frame, message, err) then return nil end
+    if pump.turn >= TURN then return nil end -- let `wait` share the time
+  end
+end
+local take = methods.take
+
+local function unsubscribed(self)
+  return errors.failure("closed",
+    ("subscription %s is unsubscribed"):format(self.id))
+end
+
+local function why_not(self, waiter, timeout)
+  local pump = self.pump
+  if waiter.err then return nil, waiter.message, waiter.err end
+  if pump.ended then
+    return failures.over(pump.ended, "no message of " .. self.id)
+  end
+  return failures.late("no message on " .. self.destination, timeout)
+end
+
+local function wait_for_message(self, timeout)
+  local pump = self.pump
+  if self.closed then
+    return unsubscribed(self)
+  end
+  if pump.ended then
+    return failures.over(pump.ended, "no message of " .. self.id)
+  end
+  local waiter = self.spare or pump:waiter("no message of " .. self.id)
+  self.spare = nil
+  waiter.done, waiter.value = false, nil
+  queue.push(self.waiters, waiter)
+  if pump:wait(waiter, timeout and pump.loop.now() + timeout)
+    and waiter.value then
+    self.spare = waiter
+    return waiter.value
+  end
+  queue.remove(self.waiters, waiter)
+  return why_not(self, waiter, timeout)
+end
+
+local function check_reader(self, name, timeout, level)
+  if self.handler then
+    error(("%s: subscription %s has a handler"):format(name, self.id), level + 1)
+  end
+  if timeout ~= nil and (type(timeout) ~= "number" or timeout ~= timeout) then
+    error(("timeout: number expected, got %s"):format(type(timeout)), level + 1)
+  end
+end
+
+--- Wait for the next message of this subscription.
+-- @tparam[opt] number timeout seconds; for ever without it
+-- @treturn[1] message
+-- @treturn[2] nil, message, err: timeout, or closed and how else a connection
+-- ends
+function methods:receive(timeout)
+  if self.handler or timeout then check_reader(self, "receive", timeout, 2) end
+  local frame = take(self)
+  if frame then return frame end
+  return wait_for_message(self, timeout)
+end
+
+-- One step of `for message in subscription:messages()`.
+local function next_message(self)
+  local frame = take(self)
+  if frame then return frame end
+  local message
+  frame, message = wait_for_message(self)
+  if frame then return frame end
+  local ended = self.pump.ended
+  if self.closed or (ended and ended.clean) then return nil end
+  error(message, 0)
+end
+
+--- For `for message in subscription:messages() do`: ends after our own
+-- unsubscribe, disconnect or close, raises the message of any other end.
+-- (In a task under PUC Lua 5.1 a `for` iterator cannot wait: use receive.)
+function methods:messages()
+  check_reader(self, "messages", nil, 2)
+  return next_message, self
+end
+
+-- ---- Acknowledgement ----
+
+-- The way of `acknowledge`: a SEND with the MESSAGE's header of that name.
+local function settle_by_send(self, message, how)
+  local options = self.acknowledging
+  local value = message.headers[options.header]
+  if how ~= "ack" then
+    return errors.failure("invalid",
+      "nack: this subscription acknowledges by SEND, which has no NACK")
+  end
+  if value == nil then
+    return errors.failure("invalid", ("ack: the MESSAGE has no header %s")
+      :format(options.header))
+  end
+  if self.settled[message] then
+    return errors.failure("invalid", "this message is acknowledged already")
+  end
+  self.settled[message] = true
+  local ok, text, err =
+    self.client:send(options.destination, "", { [options.header] = value })
+  if not ok then self.settled[message] = nil end
+  return ok, text, err
+end
+
+--- Acknowledge a message of this subscription; `how` is "ack" or "nack".
+function methods:settle(message, how)
+  local client, pump = self.client, self.pump
+  if pump.ended then
+    return errors.failure("closed", ("%s: the connection that the message came"
+      .. " on is closed"):format(how))
+  end
+  if self.acknowledging then return settle_by_send(self, message, how) end
+  local timeout = client.settings.confirm_timeout
+  local ok, text, err = pump:push(timeout, how, how, message)
+  if ok then
+    client:sent(how:upper(), { ["message-id"] = message.id }, nil)
+    client.events:notify("acked", message, how)
+    return true
+  end
+  if ok == nil then return nil, text, err end
+  if pump.ended then return failures.over(pump.ended, how) end
+  return failures.late(how .. ": no room in the outbox", timeout)
+end
+
+-- ---- The end ----
+
+--- We unsubscribed: whoever waits is told.
+function methods:close_here()
+  self.closed = true
+  self:drop_all()
+  local waiter = next_waiter(self.waiters)
+  while waiter do
+    self.pump:fail(waiter, select(2, unsubscribed(self)))
+    waiter = next_waiter(self.waiters)
+  end
+end
+
+--- End it. Messages that nobody took are dropped: in an ack mode they come again
+-- when the connection ends.
+-- @tparam[opt] table options headers (durable ones must be repeated), confirm,
+-- timeout
+-- @treturn[1] true
+-- @treturn[2] nil, message, err: closed, timeout …
+function methods:unsubscribe(options)
+  return self.client:unsubscribe(self, options, 2)
+end
+
+function mt:__tostring()
+  return ("stomp.subscription %s %s%s"):format(self.id, self.destination,
+    self.closed and " (unsubscribed)" or "")
+end
+
+function mt:__close()
+  self:unsubscribe()
+end
+
+return { new = new }

@@ -1,0 +1,73 @@
+-- SPDX-License-Identifier: MIT
+-- One thing after the other, in order, in a task of its own. The task exists
+-- only while there is something to do, so an idle worker keeps neither
+-- `stomp.run` nor its client alive. An error in one item ends that item alone:
+-- it is told to `failed`, and another task goes on with the next.
+-- (The task is the boundary, not pcall: in Lua 5.1 nothing can wait inside it.)
+-- Knows queue and the loop seam.
+local queue = require "stomp.queue"
+
+local methods = {}
+local mt = { __index = methods }
+
+local function start(self)
+  self.busy = true
+  self.loop.spawn(self.body, self.on_error)
+end
+
+local function rest(self)
+  self.busy, self.thread, self.item = false, nil, nil
+  self.idle:signal()
+end
+
+--- A worker that calls handle(item), and failed(item, traceback, value) after
+-- an error in it.
+local function new(loop, handle, failed)
+  local self = setmetatable({
+    loop = loop,
+    idle = loop.condition(),
+    items = queue.new(),
+    busy = false,
+  }, mt)
+  self.body = function()
+    self.thread = coroutine.running()
+    self.item = queue.pop(self.items)
+    while self.item ~= nil do
+      handle(self.item)
+      self.item = queue.pop(self.items)
+    end
+    rest(self)
+  end
+  self.on_error = function(traceback, value)
+    local item = self.item
+    rest(self)
+    failed(item, traceback, value)
+    if queue.size(self.items) > 0 and not self.busy then start(self) end
+  end
+  return self
+end
+
+function methods:push(item)
+  queue.push(self.items, item)
+  if not self.busy then start(self) end
+end
+
+--- Forget what was not begun.
+function methods:clear()
+  self.items = queue.new()
+end
+
+--- Whether the caller is this worker's own task.
+function methods:is_current()
+  return self.thread ~= nil and self.thread == coroutine.running()
+end
+
+--- Wait until nothing is left to do, at most until `deadline`.
+function methods:settle(deadline)
+  while self.busy and not self:is_current() do
+    local left = deadline - self.loop.now()
+    if left <= 0 or not self.idle:wait(left) then return end
+  end
+end
+
+return { new = new }
