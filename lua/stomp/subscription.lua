@@ -259,7 +259,9 @@ function methods:settle(message, how)
   local timeout = client.settings.confirm_timeout
   local ok, text, err = pump:push(timeout, how, how, message)
   if ok then
-    client:sent(how:upper(), { ["message-id"] = message.id }, nil)
+    if client.watched then
+      client:sent(how:upper(), { ["message-id"] = message.id })
+    end
     client.events:notify("acked", message, how)
     return true
   end

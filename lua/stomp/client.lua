@@ -1,0 +1,283 @@
+-- SPDX-License-Identifier: MIT
+-- One client: the calls that a program makes. It owns a link (what carries the
+-- frames) and a loop (how to wait), and puts together pump (who waits), router
+-- (for whom), receipts and events. Any number of coroutines may use it.
+-- Knows the modules it puts together; transport and loop through their seams.
+local check = require "stomp.check"
+local events_module = require "stomp.events"
+local failures = require "stomp.failures"
+local pump_module = require "stomp.pump"
+local queue = require "stomp.queue"
+local receipts_module = require "stomp.receipts"
+local router_module = require "stomp.router"
+local sending = require "stomp.sending"
+local subscribing = require "stomp.subscribing"
+require "stomp.message" -- gives frames their methods
+
+local methods = {}
+local mt = { __name = "stomp.client", __index = methods }
+
+-- Seconds that DISCONNECT may take; that handlers get to finish after the end.
+local DISCONNECT_TIMEOUT = 5
+local HANDLER_GRACE = 5
+
+--- A client over an open link that is not CONNECTED yet. `settings`: the options
+-- of connect with their defaults; `url` without secrets; `trace(direction,
+-- frame)`, or nil, watches.
+local function new(link, loop, settings, url, trace)
+  local self = setmetatable({
+    state = "connecting",
+    url = url,
+    loop = loop.name,
+    version = nil, server = nil, session = nil, heartbeat = nil,
+    -- the project's own, not part of the interface
+    settings = settings,
+    trace = trace,
+    watched = trace ~= nil,
+    pump = pump_module.new(link, loop),
+    events = events_module.new(loop),
+    receipts = nil,
+    router = nil,
+    leaving = false,
+    n_subscriptions = 0,
+  }, mt)
+  self.receipts = receipts_module.new(self.pump)
+  self.router = router_module.new(self, self.receipts, self.events)
+  self.pump.router = self.router
+  self.pump.observed = trace ~= nil
+  return self
+end
+
+-- ---- What the project's own modules call ----
+
+--- A frame was queued.
+function methods:sent(command, headers, body)
+  if self.trace then self.trace:frame("send", command, headers, body) end
+  self.events:notify("sent", command, headers, body)
+end
+
+--- A frame came, and somebody watches.
+function methods:received(frame)
+  if self.trace then
+    self.trace:frame("receive", frame.command, frame.headers, frame.body)
+  end
+  self.events:notify("received", frame)
+end
+
+--- Something worth a line of the trace.
+function methods:inform(text)
+  if self.trace then self.trace:inform(text) end
+end
+
+--- CONNECTED came.
+function methods:connected(frame)
+  local info, headers = self.pump.link:info(), frame.headers
+  self.state = "connected"
+  self.version, self.heartbeat = info.version, info.heartbeat
+  self.server, self.session = headers.server, headers.session
+end
+
+--- It is over.
+function methods:ended(ended)
+  self.state = "closed"
+  self:inform(ended.clean and "closed" or ended.message)
+  if not ended.clean then
+    self.events:fire("disconnect", ended.message, ended.err)
+  end
+  self.events:fire("close", ended.clean, ended.message, ended.err)
+end
+
+--- The answer of message:reply.
+function methods:answer(destination, body, headers, correlation)
+  local more = { ["correlation-id"] = correlation }
+  return sending.send(self, destination, body, headers, nil, 3, more)
+end
+
+function methods:unsubscribe(subscription, options, level)
+  return subscribing.unsubscribe(self, subscription, options, level + 1)
+end
+
+-- ---- Calls ----
+
+--- Subscribe to a destination.
+-- @tparam string destination
+-- @tparam[opt] table options id, ack ("auto", "client", "client-individual"),
+-- headers (a table, or a function that makes one), confirm (wait for the
+-- RECEIPT), timeout, prefetch, acknowledge = { destination, header, automatic }
+-- @tparam[opt] function handler handler(message, client)
+-- @treturn[1] subscription
+-- @treturn[2] nil, message, err: invalid, closed, timeout, broker …
+function methods:subscribe(destination, options, handler)
+  return subscribing.subscribe(self, destination, options, handler, 2)
+end
+
+--- Send a message.
+-- @tparam string destination
+-- @tparam string|table body any bytes, or a table that goes out as JSON
+-- @tparam[opt] table headers { name = value }, or a list of { name, value }
+-- @tparam[opt] table options confirm (wait for the RECEIPT; adds
+-- persistent:true), timeout (seconds), content_length = false
+-- @treturn[1] true
+-- @treturn[2] nil, message, err: invalid, closed, timeout, limit, broker;
+-- err.outcome is "unknown" where it was sent and nobody knows more
+function methods:send(destination, body, headers, options)
+  if headers == nil and options == nil and type(body) == "string"
+    and type(destination) == "string" and destination ~= "" then
+    return sending.transmit(self, self.settings.confirm_timeout, "SEND",
+      destination, { destination = destination }, body)
+  end
+  return sending.send(self, destination, body, headers, options, 2)
+end
+
+--- Wait until every confirmed send so far has its RECEIPT.
+-- @tparam[opt] number timeout seconds; confirm_timeout without it
+-- @treturn[1] true
+-- @treturn[2] nil, message, err
+function methods:flush(timeout)
+  check.timeout(timeout, 2)
+  timeout = timeout or self.settings.confirm_timeout
+  return self.receipts:flush(self.pump.loop.now() + timeout, timeout)
+end
+
+--- The next message of any subscription that has neither a handler nor a waiter
+-- of its own.
+-- @tparam[opt] number timeout seconds; for ever without it
+-- @treturn[1] message
+-- @treturn[2] nil, message, err: timeout, closed …
+function methods:receive(timeout)
+  check.timeout(timeout, 2)
+  local pump, others = self.pump, self.router.others
+  local frame = self.router:take()
+  if frame then return frame end
+  if pump.ended then return failures.over(pump.ended, "no message") end
+  local waiter = pump:waiter("no message")
+  queue.push(others, waiter)
+  if pump:wait(waiter, timeout and pump.loop.now() + timeout) then
+    return waiter.value
+  end
+  queue.remove(others, waiter)
+  if pump.ended then return failures.over(pump.ended, "no message") end
+  return failures.late("no message", timeout)
+end
+
+-- Let handlers, and functions that were told of the end, come to theirs.
+local function settle(self)
+  local deadline = self.pump.loop.now() + HANDLER_GRACE
+  for _, subscription in pairs(self.router.subscriptions) do
+    if subscription.worker then subscription.worker:settle(deadline) end
+  end
+  self.events:settle(deadline)
+end
+
+--- Dispatch handlers until the connection is closed for good.
+-- @tparam[opt] number timeout seconds; for ever without it
+-- @treturn[1] true after our own disconnect or close
+-- @treturn[2] nil, message, err: timeout, or how else it ended
+function methods:run(timeout)
+  check.timeout(timeout, 2)
+  local pump = self.pump
+  if not pump.ended then
+    pump:wait(pump:waiter("run"), timeout and pump.loop.now() + timeout)
+  end
+  local ended = pump.ended
+  if not ended then return failures.late("run: still connected", timeout) end
+  settle(self)
+  if ended.clean then return true end
+  return nil, ended.message, ended.err
+end
+
+--- Call `f` at each event: error(message, err), close(clean, message, err),
+-- disconnect(message, err), unhandled(message, client), which may wait;
+-- sent(command, headers, body), received(frame), acked(message, how),
+-- receipt(id), which may not.
+-- @treturn function takes it off again
+function methods:on(event, f)
+  local off = self.events:on(event, f, 2)
+  local function watch()
+    self.pump.observed = self.trace ~= nil or self.events:has("received")
+    self.watched = self.trace ~= nil or self.events:has("sent")
+  end
+  watch()
+  return function()
+    off()
+    watch()
+  end
+end
+
+-- ---- The way down ----
+
+local function say_goodbye(self, deadline, timeout)
+  local pump = self.pump
+  local id, message, err = pump.link:disconnect()
+  if not id then return nil, message, err end
+  self.state = "disconnecting"
+  self:sent("DISCONNECT", { receipt = id })
+  local entry = self.receipts:expect("DISCONNECT", id)
+  local ending = pump:waiter("the end", true)
+  pump:wait(ending, deadline)
+  if pump.ended or entry.done then return true end
+  return failures.late(entry.what, timeout)
+end
+
+--- Wait for outstanding receipts, send DISCONNECT, wait for its RECEIPT, close.
+-- Whatever happens, it is closed afterwards.
+-- @tparam[opt] number timeout seconds [5]
+-- @treturn[1] true [, "no receipt"] also when it was closed already
+-- @treturn[2] nil, message, err: timeout, or how else it ended meanwhile
+function methods:disconnect(timeout)
+  check.timeout(timeout, 2)
+  timeout = timeout or DISCONNECT_TIMEOUT
+  local pump = self.pump
+  local deadline = pump.loop.now() + timeout
+  if pump.ended then return true end
+  if self.leaving then
+    pump:wait(pump:waiter("the end", true), deadline)
+  else
+    self.leaving = true
+    self.receipts:flush(deadline, timeout)
+  end
+  local ok, message, err = true, nil, nil
+  if not pump.ended and self.state == "connected" then
+    ok, message, err = say_goodbye(self, deadline, timeout)
+  end
+  local ended = pump.ended
+  self:close()
+  self.events:settle(pump.loop.now() + HANDLER_GRACE)
+  if ended and not ended.clean then return nil, ended.message, ended.err end
+  if not ok then return nil, message, err end
+  return true, ended and ended.note
+end
+
+--- Close at once, without DISCONNECT. Never fails, may be called twice.
+function methods:close()
+  local pump = self.pump
+  pump.link:close()
+  if pump.ended then return true end
+  pump:finish(true)
+  -- A plain script may end here: what was told of the end runs now.
+  if self.events:has("close") and not pump.loop.running() then
+    pump.loop.sleep(0)
+  end
+  return true
+end
+
+--- Numbers: those of the link (frames, bytes, heart-beats, boxes), and
+-- receipts_outstanding and reconnects.
+-- @treturn table
+function methods:stats()
+  local stats = self.pump.link:stats()
+  stats.receipts_outstanding = self.receipts:outstanding()
+  stats.reconnects = 0
+  return stats
+end
+
+function mt:__tostring()
+  return ("stomp.client %s %s%s"):format(self.url, self.state,
+    self.version and " STOMP " .. self.version or "")
+end
+
+function mt:__close()
+  self:close()
+end
+
+return { new = new }
