@@ -209,7 +209,11 @@ end
 local function say_goodbye(self, deadline, timeout)
   local pump = self.pump
   local id, message, err = pump.link:disconnect()
-  if not id then return nil, message, err end
+  if id == false then
+    return failures.late("DISCONNECT: no room in the outbox", timeout)
+  elseif not id then
+    return nil, message, err
+  end
   self.state = "disconnecting"
   self:sent("DISCONNECT", { receipt = id })
   local entry = self.receipts:expect("DISCONNECT", id)

@@ -3,17 +3,17 @@
 -- Knows errors.
 local errors = require "stomp.errors"
 
---- The time is over.
-local function late(what, seconds, fields)
-  return errors.failure("timeout",
-    ("%s within %g s"):format(what, seconds), fields)
+local function join(a, b)
+  local new = {}
+  for k, v in pairs(a) do new[k] = v end
+  for k, v in pairs(b or {}) do new[k] = v end
+  return new
 end
 
-local function copy(err, fields)
-  local new = {}
-  for k, v in pairs(err) do new[k] = v end
-  for k, v in pairs(fields) do new[k] = v end
-  return setmetatable(new, getmetatable(err))
+--- The time is over. `fields` of the error are copied.
+local function late(what, seconds, fields)
+  return errors.failure("timeout",
+    ("%s within %g s"):format(what, seconds), join({}, fields))
 end
 
 --- The connection has ended (`ended` of the pump) before `what` came. The error
@@ -21,10 +21,10 @@ end
 local function over(ended, what, fields)
   if ended.clean then
     return errors.failure("closed", what .. ": the connection is closed",
-      fields)
+      join({}, fields))
   end
   local err = ended.err
-  if fields then err = copy(err, fields) end
+  if fields then err = setmetatable(join(err, fields), getmetatable(err)) end
   return nil, ended.message, err
 end
 

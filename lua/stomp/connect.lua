@@ -1,0 +1,168 @@
+-- SPDX-License-Identifier: MIT
+-- From a URL and options to a client that is CONNECTED, or the reason why not.
+-- Knows check, errors, failures, options, url, proxy, trace and client; finds
+-- the loop and the transport.
+local check = require "stomp.check"
+local client_module = require "stomp.client"
+local errors = require "stomp.errors"
+local failures = require "stomp.failures"
+local options_module = require "stomp.options"
+local proxy_module = require "stomp.proxy"
+local trace_module = require "stomp.trace"
+local url_module = require "stomp.url"
+
+-- A list of one: failing over between several comes with reconnecting.
+local function check_url(url, level)
+  check.argument("url", url, "string table", level + 1)
+  if type(url) == "table" then
+    if #url ~= 1 then
+      error(("url: a list of one expected, got %d"):format(#url), level + 1)
+    end
+    check.argument("url", url[1], "string", level + 1)
+    url = url[1]
+  end
+  return url
+end
+
+-- CONNECT's headers: ours, then the program's.
+local function connect_headers(settings)
+  local list = {}
+  if settings.host then list[#list + 1] = { "host", settings.host } end
+  for _, name in ipairs { "login", "passcode" } do
+    if settings[name] then list[#list + 1] = { name, settings[name] } end
+  end
+  local given = settings.headers or {}
+  if given[1] ~= nil then
+    for _, pair in ipairs(given) do list[#list + 1] = pair end
+  else
+    for name, value in pairs(given) do list[#list + 1] = { name, value } end
+  end
+  return list
+end
+
+local reserved = {
+  host = "host", login = "login", passcode = "passcode",
+  ["accept-version"] = "versions", ["heart-beat"] = "heartbeat",
+}
+
+local function check_headers(headers, n_ours)
+  for i = n_ours + 1, #headers do
+    local name = headers[i][1]
+    if reserved[name] then
+      return errors.failure("invalid", ("header %s is set by option %s")
+        :format(name, reserved[name]))
+    end
+  end
+  return true
+end
+
+local passed_on = { "tls", "upgrade_headers", "versions", "heartbeat",
+  "heartbeat_margin", "heartbeat_grace", "limits", "binary", "on_invalid_frame",
+  "escape_connect", "ping" }
+
+local function transport_options(settings, url, proxy, headers)
+  local options = {
+    host = url.host, port = url.port, secure = url.secure,
+    host_header = url.host_header, path = url.path,
+    connect_headers = headers, proxy = proxy or nil,
+  }
+  if proxy then
+    proxy.target = ("%s:%d"):format(url.host_name, url.port)
+  end
+  for _, name in ipairs(passed_on) do options[name] = settings[name] end
+  return options
+end
+
+-- ---- Waiting for CONNECTED ----
+
+-- Where it stands, for the time-out's message.
+local function phase_of(link)
+  local info = link:info()
+  if info.phase then return info.phase end
+  return info.state == "connecting" and "CONNECT was sent" or "no connection yet"
+end
+
+-- What people who know the brokers would say.
+local function hint_of(err, settings)
+  local passcode = settings.passcode
+  if err.code == 1007 and passcode and passcode:find("\\", 1, true) then
+    return "a backslash in the passcode: see option escape_connect"
+  elseif err.kind == "upgrade" and (err.status == 200 or err.status == 400) then
+    return "behind SockJS the path ends in /websocket"
+  end
+end
+
+local function explain(message, err, settings)
+  local hint = err and hint_of(err, settings)
+  if hint then
+    err.message = ("%s (%s)"):format(err.message, hint)
+    message = err.message
+  end
+  if err and err.kind == "upgrade" and (err.status == 401 or err.status == 403) then
+    err.permanent = true
+  end
+  return nil, message, err
+end
+
+local function await_connected(client, settings)
+  local pump = client.pump
+  local waiter = pump:waiter("CONNECTED", true)
+  client.router.connecting = waiter
+  pump:wait(waiter, pump.loop.now() + settings.timeout)
+  client.router.connecting = nil
+  if waiter.value then
+    client:connected(waiter.value)
+    return true
+  end
+  local ended, phase = pump.ended, phase_of(pump.link)
+  client:close()
+  if not ended then
+    return failures.late(("no CONNECTED from %s (%s)"):format(client.url, phase),
+      settings.timeout)
+  elseif ended.clean then
+    return failures.over(ended, "no CONNECTED")
+  end
+  return explain(ended.message, ended.err, settings)
+end
+
+-- ---- All ----
+
+local function open(settings, url, headers)
+  local proxy, message, err = proxy_module.find(settings.proxy, url)
+  if proxy == nil then return nil, message, err end
+  local transport = settings.transport or require "stomp.transport.lws"
+  return transport.open(transport_options(settings, url, proxy, headers))
+end
+
+local callbacks = { "error", "close", "disconnect", "unhandled" }
+
+--- stomp.connect; misuse raises at `level`.
+local function connect(text, given, level)
+  text = check_url(text, level + 1)
+  local settings = options_module.read(given, level + 1)
+  local url, message, err = url_module.parse(text)
+  if not url then return nil, message, err end
+  local headers = connect_headers(settings)
+  local n_ours = (settings.host and 1 or 0) + (settings.login and 1 or 0)
+    + (settings.passcode and 1 or 0)
+  local ok, link
+  ok, message, err = check_headers(headers, n_ours)
+  if not ok then return nil, message, err end
+  link, message, err = open(settings, url, headers)
+  if not link then return nil, message, err end
+  local loop = settings.loop or require "stomp.loop.scheduler"
+  local trace = trace_module.new(settings.trace, settings.redact)
+  local client = client_module.new(link, loop, settings, url.text, trace)
+  if trace then
+    trace:inform("connecting to " .. url.text)
+    trace:frame("send", "CONNECT", headers)
+  end
+  ok, message, err = await_connected(client, settings)
+  if not ok then return nil, message, err end
+  for _, event in ipairs(callbacks) do
+    if settings["on_" .. event] then client:on(event, settings["on_" .. event]) end
+  end
+  return client
+end
+
+return { connect = connect }

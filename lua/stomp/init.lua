@@ -1,0 +1,49 @@
+-- SPDX-License-Identifier: MIT
+-- STOMP 1.0, 1.1 and 1.2 over WebSocket.
+--
+--   local stomp = require "stomp"
+--   local client = assert(stomp.connect("ws://localhost:15674/ws",
+--     { login = "guest", passcode = "guest" }))
+--
+-- The files in order of growing complexity: queue, check, url, headers, trace,
+-- worker, events, message, receipts, pump, subscription, router, client, connect.
+local connect_module = require "stomp.connect"
+local scheduler = require "stomp.loop.scheduler"
+
+local stomp = { _VERSION = "lua-stomp 0.1.0" }
+
+--- Connect to a broker.
+-- @tparam string|table url ws:// or wss://, or a list of one
+-- @tparam[opt] table options see stomp/options.lua
+-- @treturn[1] client once CONNECTED has come
+-- @treturn[2] nil, message, err: invalid, connect, tls, upgrade, protocol,
+-- broker, timeout, closed, limit
+function stomp.connect(url, options)
+  return connect_module.connect(url, options, 2)
+end
+
+--- Run `f(...)` as a task of the built-in loop; returns its results when every
+-- task has ended. An error in a task is raised with its traceback.
+stomp.run = scheduler.run
+
+--- Run `f(...)` as one more task.
+function stomp.spawn(f, ...)
+  if type(f) ~= "function" then
+    error("spawn: function expected, got " .. type(f), 2)
+  end
+  local n, arguments = select("#", ...), { ... }
+  if n == 0 then return scheduler.spawn(f) end
+  return scheduler.spawn(function()
+    f((table.unpack or unpack)(arguments, 1, n)) -- luacheck: ignore 113 143 (5.1 has the one, later ones the other)
+  end)
+end
+
+--- Wait, while other tasks go on.
+-- @tparam number seconds
+stomp.sleep = scheduler.sleep
+
+--- Seconds of a monotonic clock.
+-- @treturn number
+stomp.now = scheduler.now
+
+return stomp

@@ -1,0 +1,95 @@
+-- SPDX-License-Identifier: MIT
+-- The options of stomp.connect: one table of name, types, default and meaning,
+-- which feeds the check and the defaults. Knows check.
+local check = require "stomp.check"
+
+-- name = { types, default, meaning }
+local known = {
+  login = { "string" },
+  passcode = { "string" },
+  host = { "string boolean", "/", "virtual host; false sends none" },
+  headers = { "table", nil, "more headers of CONNECT" },
+  versions = { "table", { "1.2", "1.1", "1.0" } },
+  heartbeat = { "table", nil, "{ send, receive }: seconds, 0 is off" },
+  heartbeat_margin = { "number", 0.2, "part of the interval to be early by" },
+  heartbeat_grace = { "number", 1, "part of the interval the peer may be late by" },
+  timeout = { "number", 10, "seconds from DNS to CONNECTED" },
+  confirm_timeout = { "number", 30, "seconds for a RECEIPT or for room" },
+  upgrade_headers = { "table", nil, "more HTTP headers of the upgrade" },
+  tls = { "table", nil, "ca cert key passphrase verify server_name min_version pin" },
+  proxy = { "string boolean", nil, "URL; nil: from the environment, false: none" },
+  limits = { "table" },
+  on_invalid_frame = { "string", "close", "or \"ignore\"" },
+  escape_connect = { "boolean", false, "for a RabbitMQ password with a backslash" },
+  binary = { "string", "auto", "or \"always\", \"never\"" },
+  ping = { "number", 20, "seconds without a byte sent" },
+  trace = { "boolean function", nil, "true: stderr" },
+  redact = { "table", nil, "more headers that a trace hides" },
+  on_error = { "function" },
+  on_close = { "function" },
+  on_disconnect = { "function" },
+  on_unhandled = { "function" },
+  loop = { "table", nil, "see docs/loops.md" },
+  transport = { "table", nil, "see docs/transport.md" },
+}
+
+local types = {}
+for name, option in pairs(known) do types[name] = option[1] end
+
+local heartbeat_types = { send = "number", receive = "number" }
+local limit_types = {
+  frame = "number", headers = "number", header_line = "number",
+  header_count = "number", inbox = "number", inbox_hard = "number",
+  outbox = "number", receipts = "number", upgrade = "number",
+}
+local tls_types = {
+  ca = "string", cert = "string", key = "string", passphrase = "string",
+  verify = "boolean", server_name = "string", min_version = "string",
+  pin = "string",
+}
+local choices = {
+  on_invalid_frame = { close = true, ignore = true },
+  binary = { auto = true, always = true, never = true },
+}
+
+local function check_numbers(given, level)
+  for name, value in pairs(given) do
+    if type(value) == "number" and not (value >= 0 and value < 1e12) then
+      error(("option '%s' is out of range"):format(name), level + 1)
+    end
+  end
+end
+
+local function check_group(given, name, group, level)
+  if given[name] == nil then return end
+  check.options(given[name], group, level + 1)
+  check_numbers(given[name], level + 1)
+end
+
+--- Check what the program gave (raises at `level`) and fill in the defaults.
+local function read(given, level)
+  given = check.options(given, types, level + 1)
+  check_numbers(given, level + 1)
+  check_group(given, "heartbeat", heartbeat_types, level + 1)
+  check_group(given, "limits", limit_types, level + 1)
+  check_group(given, "tls", tls_types, level + 1)
+  for name, allowed in pairs(choices) do
+    if given[name] ~= nil and not allowed[given[name]] then
+      error(("option '%s': \"%s\" is none of its values"):format(name,
+        given[name]), level + 1)
+    end
+  end
+  if given.host == true or given.proxy == true then
+    error("options 'host' and 'proxy': a string or false", level + 1)
+  end
+  local settings = {}
+  for name, option in pairs(known) do
+    settings[name] = given[name]
+    if given[name] == nil then settings[name] = option[2] end
+  end
+  local beats = settings.heartbeat or {}
+  settings.heartbeat = { send = beats.send or 10, receive = beats.receive or 10 }
+  return settings
+end
+
+return { read = read, known = known }

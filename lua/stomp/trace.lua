@@ -1,0 +1,72 @@
+-- SPDX-License-Identifier: MIT
+-- One line for each frame that goes or comes, for people: option `trace`.
+-- Secrets never reach it. Knows nothing.
+local methods = {}
+local mt = { __index = methods }
+
+local BODY = 200 -- bytes of a body that are shown
+
+local secrets = { "passcode", "authorization", "proxy-authorization", "cookie",
+  "set-cookie" }
+
+local function to_stderr(direction, text)
+  io.stderr:write("stomp ", direction, ": ", text, "\n")
+end
+
+--- A trace for the option's value: true (stderr), or a function(direction, text)
+-- with direction "send", "receive" or "info". `redact`: more header names.
+local function new(option, redact)
+  if not option then return nil end
+  local hidden = {}
+  for _, name in ipairs(secrets) do hidden[name] = true end
+  for _, name in ipairs(redact or {}) do hidden[name:lower()] = true end
+  return setmetatable({
+    write = option == true and to_stderr or option,
+    hidden = hidden,
+  }, mt)
+end
+
+-- Control characters would break the line, or the terminal.
+local function printable(text)
+  return (text:gsub("[%c\127]", function(c)
+    if c == "\n" then return "\\n" elseif c == "\r" then return "\\r" end
+    return ("\\x%02x"):format(c:byte())
+  end))
+end
+
+local function add(self, parts, name, value)
+  if self.hidden[tostring(name):lower()] then value = "[redacted]" end
+  parts[#parts + 1] = printable(tostring(name) .. ":" .. tostring(value))
+end
+
+local function add_headers(self, parts, headers)
+  if headers[1] ~= nil then
+    for _, pair in ipairs(headers) do add(self, parts, pair[1], pair[2]) end
+    return
+  end
+  local names = {}
+  for name in pairs(headers) do names[#names + 1] = name end
+  table.sort(names)
+  for _, name in ipairs(names) do add(self, parts, name, headers[name]) end
+end
+
+--- A frame went or came.
+function methods:frame(direction, command, headers, body)
+  local parts = { command }
+  add_headers(self, parts, headers or {})
+  if body and body ~= "" then
+    local shown = printable(body:sub(1, BODY))
+    if #body > BODY then
+      shown = ("%s… (%d bytes)"):format(shown, #body)
+    end
+    parts[#parts + 1] = "| " .. shown
+  end
+  self.write(direction, table.concat(parts, " "))
+end
+
+--- Something else worth knowing.
+function methods:inform(text)
+  self.write("info", printable(text))
+end
+
+return { new = new }
