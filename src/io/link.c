@@ -331,6 +331,16 @@ bool stompio_link_stalled(stompio_link *l) {
   return stalled;
 }
 
+bool stompio_link_wants_room(stompio_link *l) {
+  bool wants;
+  if (is_foreign(l))
+    return false;
+  pthread_mutex_lock(&l->lock);
+  wants = l->want_room && !l->ended;
+  pthread_mutex_unlock(&l->lock);
+  return wants;
+}
+
 const stomp_connection *stompio_link_ended(stompio_link *l) {
   bool ended;
   if (is_foreign(l))

@@ -87,6 +87,9 @@ void stompio_link_awaiting(stompio_link *link, bool yes);
 /* Whether reading stopped there. */
 bool stompio_link_stalled(stompio_link *link);
 
+/* Whether a send that got STOMP_FULL has to wait on. */
+bool stompio_link_wants_room(stompio_link *link);
+
 /* Look into the connection under the lock: `look` must not call Lua. */
 typedef void stompio_look(const stomp_connection *c, void *user);
 void stompio_link_look(stompio_link *link, stompio_look *look, void *user);

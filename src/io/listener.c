@@ -164,6 +164,14 @@ void stompio_listener_release(stompio_listener *s) {
   free_listener(s);
 }
 
+void stompio_listener_wake(stompio_listener *s) {
+  if (s->generation != stompio_service_generation())
+    return;
+  pthread_mutex_lock(&s->lock);
+  stompio_event_raise(&s->event);
+  pthread_mutex_unlock(&s->lock);
+}
+
 unsigned stompio_listener_port(const stompio_listener *s) {
   return s->port;
 }

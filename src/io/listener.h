@@ -18,6 +18,9 @@ stompio_listener *stompio_listener_open(const char *host, unsigned port,
 /* Stops listening; links that were taken live on. NULL is fine. */
 void stompio_listener_release(stompio_listener *listener);
 
+/* Make the descriptor readable, so that whoever waits looks. */
+void stompio_listener_wake(stompio_listener *listener);
+
 unsigned stompio_listener_port(const stompio_listener *listener);
 int stompio_listener_fd(const stompio_listener *listener);
 

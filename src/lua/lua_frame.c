@@ -104,12 +104,21 @@ static void push_redelivered(lua_State *L, const stomp_frame *f) {
   lua_pushboolean(L, stomp_span_is(STOMP_HEADER(f, "redelivered"), "true"));
 }
 
+static void push_route(lua_State *L, const stomp_frame *f) {
+  if (f->command == STOMP_MESSAGE_COMMAND)
+    push_span(L, STOMP_HEADER(f, "subscription"));
+  else
+    lua_pushnil(L);
+}
+
 #define IS(literal) (len == sizeof(literal) - 1 && !memcmp(key, literal, len))
 
 /* Push the field called so; 0: there is no such field. */
 static int push_field(lua_State *L, const stomp_frame *f, const char *key,
                       size_t len) {
-  if (IS("subscription"))
+  if (IS("route")) /* of a MESSAGE only: where the client's router looks */
+    push_route(L, f);
+  else if (IS("subscription"))
     push_span(L, STOMP_HEADER(f, "subscription"));
   else if (IS("body"))
     push_body(L, f);

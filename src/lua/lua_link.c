@@ -164,6 +164,12 @@ static int link_awaiting(lua_State *L) {
   return 0;
 }
 
+/* link:wants_room(): a send said false, and there is no room yet */
+static int link_wants_room(lua_State *L) {
+  lua_pushboolean(L, stompio_link_wants_room(check_link(L)));
+  return 1;
+}
+
 static int link_stalled(lua_State *L) {
   lua_pushboolean(L, stompio_link_stalled(check_link(L)));
   return 1;
@@ -308,6 +314,7 @@ void open_links(lua_State *L) {
   static const luaL_Reg methods[] = {
     { "hold", link_hold },         { "release", link_release },
     { "awaiting", link_awaiting }, { "stalled", link_stalled },
+    { "wants_room", link_wants_room },
     { "send", link_send },         { "ack", link_ack },
     { "nack", link_nack },         { "disconnect", link_disconnect },
     { "accept", link_accept },     { "refuse", link_refuse },

@@ -63,6 +63,12 @@ static int listener_next(lua_State *L) {
   return 1;
 }
 
+/* listener:wake(): whoever waits for it looks */
+static int listener_wake(lua_State *L) {
+  stompio_listener_wake(check_listener(L));
+  return 0;
+}
+
 static int listener_port(lua_State *L) {
   lua_pushinteger(L, (lua_Integer)stompio_listener_port(check_listener(L)));
   return 1;
@@ -88,6 +94,7 @@ void open_listeners(lua_State *L) {
     { "next", listener_next },     { "port", listener_port },
     { "pollfd", listener_pollfd }, { "events", listener_events },
     { "timeout", listener_timeout }, { "close", listener_gc },
+    { "wake", listener_wake },
     { NULL, NULL }
   };
   luaL_newmetatable(L, TYPE);

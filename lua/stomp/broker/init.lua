@@ -1,0 +1,146 @@
+-- SPDX-License-Identifier: MIT
+--- An in-memory broker for demos and for tests of users' own programs. It runs as
+-- tasks of the built-in loop, in the same process: inside `stomp.run`, or while a
+-- plain script waits for something. Production belongs on RabbitMQ, ActiveMQ or
+-- Artemis.
+-- @module stomp.broker
+local engine = require "stomp.broker.engine"
+local errors = require "stomp.errors"
+local lws = require "stomp.lws"
+local options_of = require "stomp.options"
+local scheduler = require "stomp.loop.scheduler"
+local url_of = require "stomp.url"
+
+local broker = {}
+
+local methods = {}
+local mt = { __name = "stomp.broker", __index = methods }
+
+function mt:__tostring()
+  return "broker at " .. self.url
+end
+
+-- Frames of one session that are handled before the others get a turn.
+local turn = 64
+
+-- ---- One session
+
+local peer = {}
+local peer_mt = { __index = peer }
+
+function peer:send(command, headers, body)
+  local sent, _, err = self.link:send(command, headers, body)
+  if sent ~= nil then return sent end
+  -- the link is over, or the frame cannot be sent at this version: its session
+  -- ends with the link, there is nobody to tell
+  if err.kind ~= "closed" then self.link:refuse("Processing error", err.message) end
+  return true
+end
+
+local function take_connect(self, session, link, frame)
+  if not self.engine:admits(frame.headers) then
+    link:refuse("Bad CONNECT", "Access refused for user '" .. tostring(frame.headers.login) .. "'\n")
+    return
+  end
+  link:accept { { "server", "lua-stomp/0.1.0" }, { "session", session.id } }
+end
+
+local function serve(self, link)
+  local session = self.engine:open(setmetatable({ link = link }, peer_mt))
+  local handled = 0
+  self.links[link] = true
+  while true do
+    local frame, message = link:next()
+    if frame then
+      local command = frame.command
+      if command == "CONNECT" or command == "STOMP" then
+        take_connect(self, session, link, frame)
+      else
+        self.engine:frame(session, frame)
+      end
+      handled = handled + 1
+      if handled % turn == 0 then scheduler.sleep(0) end
+    elseif frame == false or message then
+      break
+    else
+      if #session.pending > 0 and not link:wants_room() then self.engine:flush(session) end
+      scheduler.wait(link)
+    end
+  end
+  self.links[link] = nil
+  self.engine:close(session)
+  link:close()
+end
+
+-- ---- The listener
+
+local function on_error(text)
+  io.stderr:write("lua-stomp: in the embedded broker: ", text, "\n")
+end
+
+local function accept(self)
+  while not self.closed do
+    local link = self.listener:next()
+    if link then
+      scheduler.spawn(function() serve(self, link) end, on_error)
+    else
+      scheduler.wait(self.listener)
+    end
+  end
+  self.listener:close()
+end
+
+local function is_loopback(host)
+  return host == "localhost" or host:match("^127%.") ~= nil or host == "::1"
+end
+
+--- Start a broker.
+-- @tparam string text `ws://127.0.0.1:0/ws`; port 0 picks one
+-- @tparam[opt] table options `logins` {login = passcode}, `allow_remote`,
+-- `heartbeat`, `limits`, `queue_limit`
+-- @treturn[1] broker `.url` is where it listens
+-- @treturn[2] nil, message, err of kind invalid or connect
+function broker.listen(text, options)
+  options = options_of.check(options_of.listen, options, 2)
+  local any_port = type(text) == "string" and text:match("^ws://[^/]*:0/?[^:]*$") ~= nil
+  local url, message, err = url_of.parse(any_port and text:gsub(":0", ":1", 1) or text)
+  if not url then return nil, message, err end
+  if url.secure then return errors.failure("invalid", "the embedded broker speaks ws:// only") end
+  if not options.allow_remote and not is_loopback(url.host) then
+    return errors.failure("invalid", url.host .. " is no loopback address (option allow_remote)")
+  end
+  local listener
+  listener, message, err = lws.listen {
+    connect_host = url.host == "localhost" and "127.0.0.1" or url.host,
+    connect_port = any_port and 0 or url.port,
+    heartbeat = options.heartbeat,
+    limits = options.limits,
+  }
+  if not listener then return nil, message, err end
+  local self = setmetatable({
+    listener = listener,
+    engine = engine.new(options),
+    links = {},
+    closed = false,
+    url = ("ws://%s:%d%s"):format(url.host, listener:port(), url.path),
+  }, mt)
+  scheduler.spawn(function() accept(self) end, on_error)
+  return self
+end
+
+--- Stop listening and close every session.
+function methods:close()
+  if self.closed then return end
+  self.closed = true
+  self.listener:wake()
+  for link in pairs(self.links) do link:close() end
+end
+
+mt.__close = methods.close
+
+--- Figures: sessions, subscriptions, queued, unacknowledged, messages_in …
+function methods:stats()
+  return self.engine:stats()
+end
+
+return broker
