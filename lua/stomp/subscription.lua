@@ -139,7 +139,7 @@ function methods:take()
     end
     pump.turn = pump.turn + 1
     local frame, message, err = pump.link:next()
-    if frame and frame.subscription == id and frame.command == "MESSAGE" then
+    if frame and frame.route == id then
       return frame:bind(self)
     end
     if not pump:accept(frame, message, err) then return nil end

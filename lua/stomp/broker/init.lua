@@ -4,10 +4,10 @@
 -- plain script waits for something. Production belongs on RabbitMQ, ActiveMQ or
 -- Artemis.
 -- @module stomp.broker
+local check = require "stomp.check"
 local engine = require "stomp.broker.engine"
 local errors = require "stomp.errors"
 local lws = require "stomp.lws"
-local options_of = require "stomp.options"
 local scheduler = require "stomp.loop.scheduler"
 local url_of = require "stomp.url"
 
@@ -90,6 +90,10 @@ local function accept(self)
   self.listener:close()
 end
 
+local known = {
+  allow_remote = "boolean", logins = "table", heartbeat = "table", limits = "table", queue_limit = "number",
+}
+
 local function is_loopback(host)
   return host == "localhost" or host:match("^127%.") ~= nil or host == "::1"
 end
@@ -101,7 +105,7 @@ end
 -- @treturn[1] broker `.url` is where it listens
 -- @treturn[2] nil, message, err of kind invalid or connect
 function broker.listen(text, options)
-  options = options_of.check(options_of.listen, options, 2)
+  options = check.options(options, known, 2)
   local any_port = type(text) == "string" and text:match("^ws://[^/]*:0/?[^:]*$") ~= nil
   local url, message, err = url_of.parse(any_port and text:gsub(":0", ":1", 1) or text)
   if not url then return nil, message, err end
