@@ -90,11 +90,15 @@ end
 --- The answer of message:reply.
 function methods:answer(destination, body, headers, correlation)
   local more = { ["correlation-id"] = correlation }
-  return sending.send(self, destination, body, headers, nil, 3, more)
+  local ok, message, err =
+    sending.send(self, destination, body, headers, nil, 3, more)
+  return ok, message, err -- no tail call: levels count, as in all of these
 end
 
 function methods:unsubscribe(subscription, options, level)
-  return subscribing.unsubscribe(self, subscription, options, level + 1)
+  local ok, message, err =
+    subscribing.unsubscribe(self, subscription, options, level + 1)
+  return ok, message, err
 end
 
 -- ---- Calls ----
@@ -108,7 +112,9 @@ end
 -- @treturn[1] subscription
 -- @treturn[2] nil, message, err: invalid, closed, timeout, broker …
 function methods:subscribe(destination, options, handler)
-  return subscribing.subscribe(self, destination, options, handler, 2)
+  local subscription, message, err =
+    subscribing.subscribe(self, destination, options, handler, 2)
+  return subscription, message, err
 end
 
 --- Send a message.
@@ -126,7 +132,9 @@ function methods:send(destination, body, headers, options)
     return sending.transmit(self, self.settings.confirm_timeout, "SEND",
       destination, { destination = destination }, body)
   end
-  return sending.send(self, destination, body, headers, options, 2)
+  local ok, message, err =
+    sending.send(self, destination, body, headers, options, 2)
+  return ok, message, err
 end
 
 --- Wait until every confirmed send so far has its RECEIPT.
@@ -219,7 +227,9 @@ local function say_goodbye(self, deadline, timeout)
   local entry = self.receipts:expect("DISCONNECT", id)
   local ending = pump:waiter("the end", true)
   pump:wait(ending, deadline)
-  if pump.ended or entry.done then return true end
+  local answered = pump.ended or entry.done
+  self.receipts:forget(entry)
+  if answered then return true end
   return failures.late(entry.what, timeout)
 end
 

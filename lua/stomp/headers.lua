@@ -57,7 +57,10 @@ local function join(given, ours, level)
   if type(given) ~= "table" then
     error("headers: table expected, got " .. type(given), level)
   end
-  if given[1] ~= nil then return join_list(given, ours, level) end
+  if given[1] ~= nil then
+    local list, message, err = join_list(given, ours, level)
+    return list, message, err
+  end
   for name, value in pairs(given) do
     local ok, message, err = check(name, value, level)
     if not ok then return nil, message, err end

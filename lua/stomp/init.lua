@@ -19,7 +19,9 @@ local stomp = { _VERSION = "lua-stomp 0.1.0" }
 -- @treturn[2] nil, message, err: invalid, connect, tls, upgrade, protocol,
 -- broker, timeout, closed, limit
 function stomp.connect(url, options)
-  return connect_module.connect(url, options, 2)
+  -- no tail call: misuse is blamed on the caller by counting levels
+  local client, message, err = connect_module.connect(url, options, 2)
+  return client, message, err
 end
 
 --- Run `f(...)` as a task of the built-in loop; returns its results when every

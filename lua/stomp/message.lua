@@ -51,7 +51,9 @@ function methods:reply(body, headers)
     return errors.failure("invalid", "reply: the message has no reply-to")
   end
   local correlation = self.headers["correlation-id"]
-  return subscription.client:answer(to, body, headers, correlation)
+  local ok, message, err =
+    subscription.client:answer(to, body, headers, correlation)
+  return ok, message, err
 end
 
 return {}

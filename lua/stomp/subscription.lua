@@ -290,7 +290,8 @@ end
 -- @treturn[1] true
 -- @treturn[2] nil, message, err: closed, timeout …
 function methods:unsubscribe(options)
-  return self.client:unsubscribe(self, options, 2)
+  local ok, message, err = self.client:unsubscribe(self, options, 2)
+  return ok, message, err
 end
 
 function mt:__tostring()
