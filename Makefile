@@ -72,3 +72,97 @@ $(LWSMOD): $(call objects,$(LWSMOD_SRC))
 	  -lwebsockets -lssl -lcrypto -lpthread
 
 -include $(patsubst %.o,%.d,$(call objects,$(sort $(COREMOD_SRC) $(LWSMOD_SRC))))
+
+# ---- For people ----
+
+.PHONY: help env deps demo install uninstall clean format
+help: ## this list
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sort | \
+	  awk -F ':.*## ' '{ printf "  %-12s %s\n", $$1, $$2 }'
+
+env: ## print what a shell needs to use the checkout as built
+	@echo 'export LUA_PATH="$(CURDIR)/lua/?.lua;$(CURDIR)/lua/?/init.lua;;"'
+	@echo 'export LUA_CPATH="$(CURDIR)/$(BUILD)/?.so;;"'
+
+deps: ## install the Debian packages that building and testing need
+	@tools/deps.sh build test
+
+RUN := LUA_PATH="lua/?.lua;lua/?/init.lua;./?.lua;;" LUA_CPATH="$(BUILD)/?.so;;"
+
+demo: ## the main job, on the embedded broker, or BROKER=ws://… [LOGIN= PASSCODE=]
+	@tools/deps.sh build
+	@$(MAKE) -s all
+	@$(RUN) BROKER="$(BROKER)" LOGIN="$(LOGIN)" PASSCODE="$(PASSCODE)" \
+	  $(LUA) examples/quickstart.lua
+
+LUA_FILES := $(shell cd lua && find stomp -name '*.lua' 2>/dev/null)
+
+install: $(MODULES) ## install for LUA_VERSION; DESTDIR and PREFIX are honoured
+	for f in $(LUA_FILES); do \
+	  install -D -m 644 "lua/$$f" "$(DESTDIR)$(LUA_SHAREDIR)/$$f" || exit 1; done
+	for f in $(MODULES); do \
+	  install -D -m 755 "$$f" "$(DESTDIR)$(LUA_LIBDIR)/stomp/$$(basename $$f)" \
+	    || exit 1; done
+
+uninstall: ## remove what install installed
+	rm -rf "$(DESTDIR)$(LUA_SHAREDIR)/stomp"
+	rm -f "$(DESTDIR)$(LUA_LIBDIR)/stomp/core.so" \
+	      "$(DESTDIR)$(LUA_LIBDIR)/stomp/lws.so"
+	-rmdir "$(DESTDIR)$(LUA_LIBDIR)/stomp"
+
+clean: ## remove what was built
+	rm -rf build
+
+C_FILES := $(wildcard src/*/*.[ch] spec/c/*.c bench/*.c)
+
+format: ## lay out the C sources
+	clang-format-14 -i $(C_FILES)
+
+# ---- Tests ----
+
+.PHONY: test check lint asan tsan valgrind bench
+test: ## every test, a real RabbitMQ included; the last line counts them
+	@tools/deps.sh build test
+	@$(MAKE) -s all
+	@$(MAKE) -s all LUA_VERSION=5.1
+	@tools/test.sh
+
+check: test lint ## test and lint
+
+lint: ## luacheck, warnings of gcc and clang, layout, layers, symbols
+	@tools/deps.sh build lint
+	@tools/lint.sh
+
+SANITIZE := -O1 -g -fno-omit-frame-pointer
+
+asan: ## the specs on modules built with ASan and UBSan
+	@tools/deps.sh build test
+	@$(MAKE) -s all BUILD=build/asan \
+	  CFLAGS="$(SANITIZE) -fsanitize=address,undefined -fno-sanitize-recover=all"
+	@tools/sanitized.sh asan
+
+tsan: ## the specs on modules built with TSan
+	@tools/deps.sh build test
+	@$(MAKE) -s all BUILD=build/tsan CFLAGS="$(SANITIZE) -fsanitize=thread"
+	@tools/sanitized.sh tsan
+
+valgrind: ## the specs under valgrind
+	@tools/deps.sh build test
+	@$(MAKE) -s all
+	@tools/sanitized.sh valgrind
+
+bench: ## speed and memory against @stomp/stompjs, as ratios
+	@tools/deps.sh build bench
+	@$(MAKE) -s all
+	@bench/run.sh
+
+# C tests: core and tls with a main of their own, under ASan and UBSan
+TEST_SRC := $(CORE_SRC) $(wildcard src/tls/*.c)
+
+build/test/%: spec/c/%.c $(TEST_SRC) $(wildcard src/*/*.h)
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(STRICT) -Isrc $(SANITIZE) -fsanitize=address,undefined \
+	  -fno-sanitize-recover=all -o $@ $< $(TEST_SRC) -lssl -lcrypto -lpthread
+
+run-%: build/test/%
+	@$<

@@ -134,6 +134,19 @@ local function open(settings, url, headers)
   return transport.open(transport_options(settings, url, proxy, headers))
 end
 
+-- CONNECT as it goes out: what the session adds to our headers, too.
+local function with_negotiation(settings, headers)
+  local list, versions = {}, {}
+  for i, pair in ipairs(headers) do list[i] = pair end
+  for i, version in ipairs(settings.versions) do versions[i] = version end
+  table.sort(versions)
+  list[#list + 1] = { "accept-version", table.concat(versions, ",") }
+  list[#list + 1] = { "heart-beat", ("%d,%d"):format(
+    math.floor(settings.heartbeat.send * 1000 + 0.5),
+    math.floor(settings.heartbeat.receive * 1000 + 0.5)) }
+  return list
+end
+
 local callbacks = { "error", "close", "disconnect", "unhandled" }
 
 --- stomp.connect; misuse raises at `level`.
@@ -155,7 +168,7 @@ local function connect(text, given, level)
   local client = client_module.new(link, loop, settings, url.text, trace)
   if trace then
     trace:inform("connecting to " .. url.text)
-    trace:frame("send", "CONNECT", headers)
+    trace:frame("send", "CONNECT", with_negotiation(settings, headers))
   end
   ok, message, err = await_connected(client, settings)
   if not ok then return nil, message, err end

@@ -1,0 +1,92 @@
+#!/bin/sh
+# SPDX-License-Identifier: MIT
+# A RabbitMQ with Web STOMP of our own: own node name, folders and free ports; one
+# that runs already is left alone.
+#   tools/rabbitmq.sh start DIR    waits until it is up; DIR/url holds its URL
+#   tools/rabbitmq.sh kill DIR     kill -9 (for tests of crashes)
+#   tools/rabbitmq.sh restart DIR  after kill: the same folders and ports
+#   tools/rabbitmq.sh stop DIR
+set -eu
+
+command=$1
+mkdir -p "$2"
+dir=$(cd "$2" && pwd)
+lib=/usr/lib/rabbitmq/bin
+
+free_ports() { # four ports that nobody listens on
+  lua5.4 -e 'local socket = require "socket"
+    local open, ports = {}, {}
+    for i = 1, 4 do
+      open[i] = assert(socket.bind("127.0.0.1", 0))
+      ports[i] = select(2, open[i]:getsockname())
+    end
+    print(table.concat(ports, " "))'
+}
+
+configure() {
+  set -- $(free_ports)
+  mkdir -p "$dir/home" "$dir/log"
+  cat >"$dir/rabbitmq.conf" <<CONF
+listeners.tcp.1 = 127.0.0.1:$1
+stomp.listeners.tcp.1 = 127.0.0.1:$2
+web_stomp.tcp.ip = 127.0.0.1
+web_stomp.tcp.port = $3
+log.file.level = warning
+CONF
+  echo '[rabbitmq_web_stomp,rabbitmq_stomp].' >"$dir/enabled_plugins"
+  cat >"$dir/env" <<ENV
+export HOME=$dir/home
+export RABBITMQ_NODENAME=stomp-test-$3@localhost
+export RABBITMQ_NODE_PORT=$1
+export RABBITMQ_DIST_PORT=$4
+export RABBITMQ_MNESIA_BASE=$dir/mnesia
+export RABBITMQ_LOG_BASE=$dir/log
+export RABBITMQ_CONFIG_FILE=$dir/rabbitmq.conf
+export RABBITMQ_ENABLED_PLUGINS_FILE=$dir/enabled_plugins
+ENV
+  echo "ws://127.0.0.1:$3/ws" >"$dir/url"
+}
+
+ctl() {
+  "$lib/rabbitmqctl" -q -n "$RABBITMQ_NODENAME" "$@"
+}
+
+run() {
+  . "$dir/env"
+  setsid "$lib/rabbitmq-server" >"$dir/out" 2>&1 </dev/null &
+  echo $! >"$dir/pid"
+  n=0
+  # fails until epmd knows the node; then it waits for the start itself
+  until ctl await_startup >"$dir/await" 2>&1; do
+    n=$((n + 1))
+    if [ $n -ge 60 ] || ! kill -0 "$(cat "$dir/pid")" 2>/dev/null; then
+      echo "rabbitmq: did not start:" >&2
+      tail -20 "$dir/out" >&2
+      exit 1
+    fi
+    sleep 0.5
+  done
+}
+
+case $command in
+  start)
+    command -v "$lib/rabbitmq-server" >/dev/null ||
+      { echo "rabbitmq: not installed (make deps)" >&2; exit 1; }
+    configure
+    run
+    ;;
+  restart) run ;;
+  kill)
+    . "$dir/env"
+    kill -9 "$(ctl eval 'list_to_integer(os:getpid()).')"
+    ;;
+  stop)
+    [ -f "$dir/env" ] || exit 0
+    . "$dir/env"
+    ctl shutdown >/dev/null 2>&1 || kill "$(cat "$dir/pid")" 2>/dev/null || true
+    ;;
+  *)
+    echo "usage: rabbitmq.sh start|kill|restart|stop DIR" >&2
+    exit 2
+    ;;
+esac

@@ -1,0 +1,52 @@
+#!/bin/sh
+# SPDX-License-Identifier: MIT
+# The specs under a sanitizer or valgrind, with a RabbitMQ of their own.
+#   tools/sanitized.sh asan|tsan|valgrind
+# The interpreter itself is Debian's: the runtime is preloaded, and what libraries
+# that are not ours do is suppressed by name in tools/suppressions/.
+set -u
+
+kind=$1
+here=$(cd "$(dirname "$0")/.." && pwd)
+cd "$here" || exit 1
+broker=$here/build/test/rabbitmq-$kind
+log=$here/build/test/$kind.log
+mkdir -p build/test
+trap 'tools/rabbitmq.sh stop "$broker" >/dev/null 2>&1' EXIT INT TERM
+rm -rf "$broker"
+tools/rabbitmq.sh start "$broker" || exit 1
+STOMP_TEST_BROKER=$(cat "$broker/url")
+STOMP_TEST_BROKER_DIR=$broker
+STOMP_TEST_SLOW=1 # times are several times longer
+export STOMP_TEST_BROKER STOMP_TEST_BROKER_DIR STOMP_TEST_SLOW
+
+lua_dir=$here/build/$kind
+common="--lpath=./lua/?.lua;./lua/?/init.lua;./?.lua --exclude-tags=slow,soak,packaging"
+suppressions=$here/tools/suppressions
+
+case $kind in
+  asan)
+    LD_PRELOAD="$(gcc -print-file-name=libasan.so) $(gcc -print-file-name=libubsan.so)" \
+    ASAN_OPTIONS="detect_leaks=1:abort_on_error=0:exitcode=9" \
+    LSAN_OPTIONS="suppressions=$suppressions/lsan.txt:print_suppressions=0" \
+      lua5.4 tools/busted.lua --cpath="$lua_dir/?.so" $common >"$log" 2>&1
+    ;;
+  tsan)
+    LD_PRELOAD=$(gcc -print-file-name=libtsan.so) \
+    TSAN_OPTIONS="suppressions=$suppressions/tsan.txt:exitcode=9:report_signal_unsafe=0" \
+      lua5.4 tools/busted.lua --cpath="$lua_dir/?.so" $common >"$log" 2>&1
+    ;;
+  valgrind)
+    valgrind -q --error-exitcode=9 --leak-check=full \
+      --show-leak-kinds=definite --errors-for-leak-kinds=definite \
+      --suppressions="$suppressions/valgrind.txt" --num-callers=25 \
+      lua5.4 tools/busted.lua --cpath="$here/build/5.4/?.so" $common >"$log" 2>&1
+    ;;
+  *) echo "usage: sanitized.sh asan|tsan|valgrind" >&2; exit 2 ;;
+esac
+status=$?
+grep -E '^(==[0-9]+==|WARNING: ThreadSanitizer|SUMMARY|.*runtime error)' "$log" |
+  head -20
+tail -5 "$log"
+[ $status -eq 0 ] && echo "$kind: clean" || echo "$kind: exit status $status, see $log"
+exit $status
