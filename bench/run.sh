@@ -1,0 +1,49 @@
+#!/bin/sh
+# SPDX-License-Identifier: MIT
+# Ours against @stomp/stompjs, in the same minute, one after the other, each
+# RUNS times; the best of each counts. What `make bench` runs.
+set -eu
+
+here=$(cd "$(dirname "$0")/.." && pwd)
+cd "$here"
+out=build/bench
+runs=${RUNS:-3}
+mkdir -p $out
+gcc -O2 -D_GNU_SOURCE -Isrc -o $out/loadserver bench/loadserver.c \
+  src/core/sha1.c src/core/base64.c
+if [ ! -d $out/node_modules/@stomp/stompjs ]; then
+  (cd $out && npm install --silent --no-fund --no-audit \
+    @stomp/stompjs@7 ws@8 >/dev/null)
+fi
+cp bench/stompjs.mjs $out/
+
+$out/loadserver >$out/port &
+server=$!
+trap 'kill $server 2>/dev/null' EXIT INT TERM
+until [ -s $out/port ]; do :; done
+url=ws://127.0.0.1:$(cat $out/port)/ws
+
+LUA_PATH="lua/?.lua;lua/?/init.lua;;"
+LUA_CPATH="build/5.4/?.so;;"
+export LUA_PATH LUA_CPATH
+
+best() { # COMMAND...: the line with the most messages/s
+  n=0
+  while [ $n -lt "$runs" ]; do
+    "$@"
+    n=$((n + 1))
+  done | sort -rn | head -1
+}
+
+row() { # TITLE WHAT SIZE OUR-COUNT THEIR-COUNT
+  ours=$(best lua5.4 "bench/$2.lua" "$url" "$3" "$4")
+  theirs=$(best node $out/stompjs.mjs "$2" "$url" "$3" "$5")
+  echo "$1 $ours $theirs" | awk '{
+    printf "%-16s %10.0f msg/s %8.2f us %6.1f MB | stompjs %8.0f msg/s %8.2f us %6.1f MB | %5.1f x speed, 1/%.1f CPU\n",
+      $1, $2, $3, $4, $5, $6, $7, $2 / $5, $6 / $3 }'
+}
+
+echo "best of $runs, $(nproc) cores; messages/s, CPU a message, highest RSS"
+row receive-100B receive 100 2000000 200000
+row receive-64KiB receive 65536 40000 4000
+row publish-100B publish 100 1000000 200000
