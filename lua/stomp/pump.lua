@@ -16,11 +16,6 @@ local mt = { __index = methods }
 
 -- Frames that one coroutine may take before the others get a turn.
 local TURN = 256
--- Seconds after which a wait outside any task looks again. Such a wait drives
--- the loop from beneath; a second one nested in it (a generator inside a
--- handler) may take its frame, and nothing can wake what lies beneath.
-local LOOK = 1
-
 --- A pump for an open link. `router` gets `route(frame)`, `ended(ended)` once,
 -- and `unread()` for the name of the subscription that nobody reads.
 local function new(link, loop)
@@ -54,6 +49,7 @@ function methods:waiter(what, control)
     control = control or false,
     condition = self.loop.condition(),
     done = false,
+    pumping = false,       -- it waits for the link, not on its condition
     value = nil,           -- what came
     message = nil, err = nil, -- or why it does not come
     at = nil,              -- its place in `waiting`
@@ -93,11 +89,17 @@ local function replace(self, waiter)
   self.of[me] = waiter
 end
 
+-- An owner does not rest on its condition: it waits for the link, so that is
+-- what wakes it.
+local function wake(self, waiter)
+  if waiter.pumping then self.link:nudge() else waiter.condition:signal() end
+end
+
 --- What a waiter waited for has come.
 function methods:deliver(waiter, value)
   waiter.done, waiter.value = true, value
   delist(self, waiter)
-  waiter.condition:signal()
+  wake(self, waiter)
 end
 
 --- What a waiter waits for will not come.
@@ -118,7 +120,7 @@ end
 function methods:finish(clean, note, message, err)
   if self.ended then return end
   self.ended = { clean = clean, note = note, message = message, err = err }
-  for _, waiter in ipairs(self.waiting) do waiter.condition:signal() end
+  for _, waiter in ipairs(self.waiting) do wake(self, waiter) end
   self.router:ended(self.ended)
 end
 
@@ -163,11 +165,12 @@ local function offer_room(self)
   if waiter then self:deliver(waiter) end
 end
 
-local function wait_for_link(self, left)
+local function wait_for_link(self, waiter, left)
   local drives, beneath = not self.loop.running(), owner_beneath(self)
   self.owner, self.owner_drives = current(), drives
-  if drives and (not left or left > LOOK) then left = LOOK end
+  waiter.pumping = true
   self.loop.wait(self.link, left)
+  waiter.pumping = false
   self.owner, self.owner_drives = beneath, beneath ~= nil
 end
 
@@ -209,7 +212,7 @@ local function pump(self, waiter, deadline)
     self.loop.sleep(0)
     return false
   end
-  wait_for_link(self, left)
+  wait_for_link(self, waiter, left)
   offer_room(self)
   return false
 end
@@ -238,6 +241,7 @@ function methods:wait(waiter, deadline)
   end
   delist(self, waiter)
   self.of[current()] = nil
+  if owner_beneath(self) then self.link:nudge() end -- what came may be its own
   self:hand_over()
   return waiter.done
 end

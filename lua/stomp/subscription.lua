@@ -10,6 +10,7 @@ local errors = require "stomp.errors"
 local failures = require "stomp.failures"
 local pump_module = require "stomp.pump"
 local queue = require "stomp.queue"
+local sending = require "stomp.sending"
 local worker = require "stomp.worker"
 
 local TURN = pump_module.TURN
@@ -242,8 +243,8 @@ local function settle_by_send(self, message, how)
     return errors.failure("invalid", "this message is acknowledged already")
   end
   self.settled[message] = true
-  local ok, text, err =
-    self.client:send(options.destination, "", { [options.header] = value })
+  local ok, text, err = sending.send(self.client, options.destination, "", nil,
+    nil, 1, { [options.header] = value })
   if not ok then self.settled[message] = nil end
   return ok, text, err
 end

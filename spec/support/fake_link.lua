@@ -178,6 +178,10 @@ end
 
 function methods:stats() return { inbox_bytes = self.held } end
 
+function methods:wants_room() return self.full end
+
+function methods:nudge() self.room = true end
+
 --- The peer reads on: there is room in the outbox again.
 function methods:drain()
   self.full, self.room = false, true

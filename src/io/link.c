@@ -3,6 +3,7 @@
  * A link as its user sees it; see link.h. Nothing here waits for the network,
  * and no lock is held when a function returns. */
 #include "link.h"
+#include "frames.h"
 #include "link_private.h"
 #include "os/clock.h"
 #include "os/memory.h"
@@ -55,7 +56,7 @@ static stomp_status prepare(stompio_link *l, const stompio_link_options *o,
   if (!l->entropy)
     return stomp_error_set(error, STOMP_ENOMEM, STOMP_NO_OFFSET);
   l->random = stomp_entropy_random(l->entropy);
-  options.session.memory = &stomp_libc_memory;
+  options.session.memory = &stompio_frame_memory;
   options.session.random = &l->random;
   l->connection = stomp_connection_new(&options, error);
   if (!l->connection)
@@ -84,7 +85,7 @@ stompio_link *stompio_link_new(const stompio_link_options *o,
   l->inbox_hard = o->inbox_hard;
   l->outbox_limit = o->connection.session.limits.outbox;
   l->wake.run = stompio_link_woken;
-  stomp_buffer_init(&l->output, &stomp_libc_memory, SIZE_MAX / 2);
+  stomp_buffer_init(&l->output, &stompio_frame_memory, SIZE_MAX / 2);
   stomp_buffer_init(&l->cipher, &stomp_libc_memory, SIZE_MAX / 2);
   if (prepare(l, o, error) != STOMP_OK) {
     free_link(l);
@@ -339,6 +340,14 @@ bool stompio_link_wants_room(stompio_link *l) {
   wants = l->want_room && !l->ended;
   pthread_mutex_unlock(&l->lock);
   return wants;
+}
+
+void stompio_link_nudge(stompio_link *l) {
+  if (is_foreign(l))
+    return;
+  pthread_mutex_lock(&l->lock);
+  stompio_event_raise(&l->event);
+  pthread_mutex_unlock(&l->lock);
 }
 
 const stomp_connection *stompio_link_ended(stompio_link *l) {

@@ -90,6 +90,10 @@ bool stompio_link_stalled(stompio_link *link);
 /* Whether a send that got STOMP_FULL has to wait on. */
 bool stompio_link_wants_room(stompio_link *link);
 
+/* The descriptor becomes readable once, without news: whoever waits for it
+ * looks round at what else it waits for. */
+void stompio_link_nudge(stompio_link *link);
+
 /* Look into the connection under the lock: `look` must not call Lua. */
 typedef void stompio_look(const stomp_connection *c, void *user);
 void stompio_link_look(stompio_link *link, stompio_look *look, void *user);

@@ -170,6 +170,11 @@ static int link_wants_room(lua_State *L) {
   return 1;
 }
 
+static int link_nudge(lua_State *L) {
+  stompio_link_nudge(check_link(L));
+  return 0;
+}
+
 static int link_stalled(lua_State *L) {
   lua_pushboolean(L, stompio_link_stalled(check_link(L)));
   return 1;
@@ -314,7 +319,7 @@ void open_links(lua_State *L) {
   static const luaL_Reg methods[] = {
     { "hold", link_hold },         { "release", link_release },
     { "awaiting", link_awaiting }, { "stalled", link_stalled },
-    { "wants_room", link_wants_room },
+    { "wants_room", link_wants_room }, { "nudge", link_nudge },
     { "send", link_send },         { "ack", link_ack },
     { "nack", link_nack },         { "disconnect", link_disconnect },
     { "accept", link_accept },     { "refuse", link_refuse },
