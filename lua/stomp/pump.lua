@@ -24,7 +24,7 @@ local function new(link, loop)
     loop = loop,
     router = nil,       -- set by the client
     owner = nil,        -- coroutine (or "main") that waits for the link
-    owner_drives = nil, -- it is no task: it drives the loop from beneath
+    owner_drives = false, -- it is no task: it drives the loop from beneath
     waiting = {},       -- waiters, dense
     of = setmetatable({}, { __mode = "k" }), -- coroutine -> its waiter
     control = 0,        -- how many of them wait for a control frame or for room
@@ -140,23 +140,22 @@ end
 
 -- ---- Pumping ----
 
--- Whether an owner still is one: an error may have torn it out of its wait.
-local function is_alive(owner)
-  return owner ~= current()
-    and (owner == "main" or coroutine.status(owner) ~= "dead")
+-- An error may have torn the owner out of its wait: then it is none.
+local function drop_torn_owner(self)
+  local owner = self.owner
+  if owner and (owner == current()
+    or (owner ~= "main" and coroutine.status(owner) == "dead")) then
+    self.owner, self.owner_drives = nil, false
+  end
 end
 
 -- The owner that drives the loop and in whose driving we run, if there is one.
 local function owner_beneath(self)
-  if self.owner and self.owner_drives and not self.loop.running()
-    and is_alive(self.owner) then
-    return self.owner
-  end
+  return self.owner_drives and not self.loop.running() and self.owner or nil
 end
 
 local function is_free(self)
-  return not self.owner or not is_alive(self.owner)
-    or owner_beneath(self) ~= nil
+  return not self.owner or owner_beneath(self) ~= nil
 end
 
 -- There may be room in the outbox: let the first who waits for it try.
@@ -230,6 +229,7 @@ end
 function methods:wait(waiter, deadline)
   if waiter.done then return true end
   local late = false
+  drop_torn_owner(self)
   replace(self, waiter)
   enlist(self, waiter)
   while not waiter.done and not self.ended and not late do

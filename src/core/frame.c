@@ -48,11 +48,16 @@ const char *stomp_command_name(stomp_command command) {
   return command < STOMP_COMMAND_COUNT ? command_names[command] : "";
 }
 
+static const uint8_t command_lens[] = {
+#define STOMP_X(name) sizeof(#name) - 1,
+  STOMP_COMMANDS(STOMP_X)
+#undef STOMP_X
+};
+
 stomp_command stomp_command_find(const void *bytes, size_t len) {
   int i;
   for (i = 0; i < (int)STOMP_COMMAND_COUNT; i++)
-    if (strlen(command_names[i]) == len &&
-        memcmp(command_names[i], bytes, len) == 0)
+    if (command_lens[i] == len && memcmp(command_names[i], bytes, len) == 0)
       return (stomp_command)i;
   return STOMP_COMMAND_COUNT;
 }

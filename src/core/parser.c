@@ -12,6 +12,7 @@
  * does not matter: an error is raised at the same octet however it arrived. */
 #include "parser.h"
 #include "escape.h"
+#include "scan.h"
 #include <string.h>
 
 typedef enum parser_state {
@@ -38,6 +39,7 @@ struct stomp_parser {
   uint8_t *head; /* header bytes of this frame, then the line being read */
   size_t head_len, head_capacity;
   size_t line_start; /* index in head */
+  unsigned line_has; /* STOMP_HAS_… of the line so far */
   stomp_header *headers;
   size_t n_headers, headers_capacity; /* numbers */
 
@@ -186,11 +188,14 @@ static size_t octets_left(const stomp_parser *p, stomp_status *which) {
 static stomp_status take_line(stomp_parser *p, stomp_span *in) {
   const uint8_t *lf = memchr(in->bytes, '\n', in->len);
   size_t len = lf ? (size_t)(lf - in->bytes) : in->len, left;
-  const uint8_t *nul = memchr(in->bytes, '\0', len);
   stomp_status which;
   left = octets_left(p, &which);
-  if (nul && (size_t)(nul - in->bytes) < left)
-    return fail(p, STOMP_EHEADNUL, p->offset + (size_t)(nul - in->bytes));
+  p->line_has |= stomp_scan(in->bytes, len);
+  if (p->line_has & STOMP_HAS_NUL) {
+    const uint8_t *nul = memchr(in->bytes, '\0', len);
+    if ((size_t)(nul - in->bytes) < left)
+      return fail(p, STOMP_EHEADNUL, p->offset + (size_t)(nul - in->bytes));
+  }
   if (len > left)
     return fail(p, which, p->offset + left);
   if (len && !gather(p, in->bytes, len))
@@ -205,6 +210,8 @@ static stomp_status take_line(stomp_parser *p, stomp_span *in) {
 static stomp_status strip_cr(stomp_parser *p) {
   const uint8_t *line = p->head + p->line_start, *cr;
   size_t len = p->head_len - p->line_start;
+  if (p->state != COMMAND && !(p->line_has & STOMP_HAS_CR))
+    return STOMP_OK;
   if (len && line[len - 1] == '\r' &&
       (p->version == STOMP_1_2 || p->crlf || p->state == COMMAND)) {
     p->crlf = p->crlf || p->state == COMMAND;
@@ -221,6 +228,7 @@ static stomp_status strip_cr(stomp_parser *p) {
 static void next_line(stomp_parser *p) {
   p->line_start = p->head_len;
   p->line_offset = p->offset;
+  p->line_has = 0;
 }
 
 /* ---- The command ---- */
@@ -283,7 +291,7 @@ static void trim(const stomp_parser *p, uint32_t *at, uint32_t *len) {
 
 static stomp_status decode(stomp_parser *p, uint32_t at, uint32_t *len) {
   size_t bad_at = 0, n;
-  if (p->version == STOMP_1_0 || p->command == STOMP_CONNECT_COMMAND ||
+  if (!(p->line_has & STOMP_HAS_BACKSLASH) || p->version == STOMP_1_0 || p->command == STOMP_CONNECT_COMMAND ||
       p->command == STOMP_STOMP_COMMAND ||
       p->command == STOMP_CONNECTED_COMMAND)
     return STOMP_OK;

@@ -3,6 +3,7 @@
  * A link on the I/O thread: socket -> TLS -> connection -> inbox, and back. What
  * is due is decided in one place, `stompio_link_update`. The lock is held while
  * the connection is used and never across a call into libwebsockets. */
+#include "frames.h"
 #include "link_private.h"
 #include "os/clock.h"
 #include "os/memory.h"
@@ -90,6 +91,7 @@ static void decide_reading_locked(stompio_link *l, uint64_t now) {
 }
 
 static void feed(stompio_link *l, const void *bytes, size_t len) {
+  stompio_frames_reap();
   pthread_mutex_lock(&l->lock);
   /* a failure is kept by the connection and published with its frames */
   (void)!stomp_connection_feed(l->connection, bytes, len, stomp_clock_ms());

@@ -5,6 +5,7 @@
  * is lost. Jobs run after lws_service has returned, because a vhost must not be
  * destroyed inside a callback. */
 #include "service.h"
+#include "frames.h"
 #include <libwebsockets.h>
 #include <pthread.h>
 #include <signal.h>
@@ -206,6 +207,7 @@ static void *run(void *unused) {
   while (!is_stopping()) {
     lws_service(context, 0);
     run_jobs();
+    stompio_frames_reap();
   }
   /* nobody wakes a context that is going: the flag is down already */
   lws_context_destroy(context);
@@ -214,6 +216,7 @@ static void *run(void *unused) {
   service.context = NULL;
   pthread_mutex_unlock(&service.lock);
   run_jobs(); /* what was queued is told, so that it can free itself */
+  stompio_frames_reap();
   enter(STOPPED, NULL);
   return NULL;
 }

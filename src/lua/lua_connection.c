@@ -14,6 +14,7 @@ typedef struct connection_box {
   stomp_connection *c;
   stomp_entropy *entropy;
   stomp_random random;
+  size_t owed;       /* bytes that the collector was not told of */
   lua_State *caller; /* during a call: who may be asked for random bytes */
   int random_ref;    /* registry reference of options.random, or LUA_NOREF */
 } connection_box;
@@ -169,11 +170,12 @@ static int connection_feed(lua_State *L) {
 
 /* c:next() -> frame, nil, or nil, message, err */
 static int connection_next(lua_State *L) {
-  stomp_connection *c = check_connection(L);
+  connection_box *self = check_box(L);
+  stomp_connection *c = self->c;
   stomp_frame **box = new_frame_box(L, lua_upvalueindex(1));
   *box = stomp_connection_next(c);
   if (*box) {
-    account(L, (*box)->size);
+    account(L, &self->owed, (*box)->size);
     return 1;
   }
   if (stomp_connection_error(c)->status != STOMP_OK)

@@ -158,7 +158,7 @@ static int frame_newindex(lua_State *L) {
 
 /* frame:bind(owner) -> frame */
 static int frame_bind(lua_State *L) {
-  check_frame(L, 1);
+  check_fast(L, 1, lua_upvalueindex(1), STOMP_FRAME_TYPE);
   luaL_checktype(L, 2, LUA_TTABLE);
   lua_settop(L, 2);
   set_slot(L, 1, OWNER);
@@ -207,7 +207,8 @@ void open_frames(lua_State *L) {
   if (!luaL_newmetatable(L, STOMP_FRAME_TYPE))
     return;
   lua_newtable(L);
-  lua_pushcfunction(L, frame_bind);
+  lua_pushvalue(L, -2);
+  lua_pushcclosure(L, frame_bind, 1);
   lua_setfield(L, -2, "bind");
   lua_pushcfunction(L, frame_size);
   lua_setfield(L, -2, "size");

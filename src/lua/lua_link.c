@@ -9,24 +9,35 @@
 
 #define TYPE "stomp.link"
 
-static stompio_link *check_link(lua_State *L) {
-  stompio_link **box = luaL_checkudata(L, 1, TYPE);
-  if (!*box)
-    luaL_error(L, "attempt to use a closed link");
-  return *box;
-}
+typedef struct link_box {
+  stompio_link *link; /* first: what new_link_box gives out */
+  size_t owed;        /* bytes that the collector was not told of */
+} link_box;
 
-stompio_link **new_link_box(lua_State *L) {
-  stompio_link **box = lua_newuserdatauv(L, sizeof *box, 0);
-  *box = NULL;
-  compat_setmetatable(L, TYPE);
+/* Every method has the links' metatable as its first upvalue. */
+static link_box *check_box(lua_State *L) {
+  link_box *box = check_fast(L, 1, lua_upvalueindex(1), TYPE);
+  if (!box->link)
+    luaL_error(L, "attempt to use a closed link");
   return box;
 }
 
+static stompio_link *check_link(lua_State *L) {
+  return check_box(L)->link;
+}
+
+stompio_link **new_link_box(lua_State *L) {
+  link_box *box = lua_newuserdatauv(L, sizeof *box, 0);
+  box->link = NULL;
+  box->owed = 0;
+  compat_setmetatable(L, TYPE);
+  return &box->link;
+}
+
 static int link_gc(lua_State *L) {
-  stompio_link **box = luaL_checkudata(L, 1, TYPE);
-  stompio_link *link = *box;
-  *box = NULL;
+  link_box *box = luaL_checkudata(L, 1, TYPE);
+  stompio_link *link = box->link;
+  box->link = NULL;
   stompio_link_release(link);
   return 0;
 }
@@ -121,7 +132,8 @@ static void push_end_of(lua_State *L, stompio_link *link,
 
 /* link:next() -> frame, nil, false [, "no receipt"], or nil, message, err */
 static int link_next(lua_State *L) {
-  stompio_link *link = check_link(L);
+  link_box *self = check_box(L);
+  stompio_link *link = self->link;
   stomp_frame **box;
   stompio_end end;
   if (!stompio_link_ready(link)) { /* no userdata for nothing */
@@ -141,9 +153,9 @@ static int link_next(lua_State *L) {
       return 3;
     }
   }
-  box = new_frame_box(L, lua_upvalueindex(1));
+  box = new_frame_box(L, lua_upvalueindex(2));
   *box = stompio_link_take(link);
-  account(L, (*box)->size);
+  account(L, &self->owed, (*box)->size);
   return 1;
 }
 
@@ -329,9 +341,12 @@ void open_links(lua_State *L) {
     { NULL, NULL }
   };
   luaL_newmetatable(L, TYPE);
-  luaL_newlib(L, methods);
+  lua_newtable(L);
+  lua_pushvalue(L, -2);
+  luaL_setfuncs(L, methods, 1);
+  lua_pushvalue(L, -2);
   open_frames(L);
-  lua_pushcclosure(L, link_next, 1);
+  lua_pushcclosure(L, link_next, 2);
   lua_setfield(L, -2, "next");
   lua_setfield(L, -2, "__index");
   lua_pushcfunction(L, link_gc);

@@ -14,6 +14,7 @@
 typedef struct parser_box {
   stomp_parser *parser;
   stomp_buffer input;
+  size_t owed; /* bytes that the collector was not told of */
 } parser_box;
 
 static parser_box *check_parser(lua_State *L) {
@@ -101,7 +102,7 @@ static int parser_next(lua_State *L) {
   stomp_status status = stomp_parser_next(box->parser, &in, frame);
   stomp_buffer_consume(&box->input, len - in.len);
   switch (status) {
-    case STOMP_FRAME: account(L, (*frame)->size); return 1;
+    case STOMP_FRAME: account(L, &box->owed, (*frame)->size); return 1;
     case STOMP_HEARTBEAT: lua_pushliteral(L, "heartbeat"); return 1;
     case STOMP_MORE: lua_pushnil(L); return 1;
     case STOMP_ENOMEM: return luaL_error(L, "not enough memory");

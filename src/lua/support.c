@@ -229,24 +229,24 @@ stomp_command check_command(lua_State *L, int i) {
  * them in Lua would have caused. */
 #define STEP ((size_t)256 << 10)
 
-static const char account_key = 0;
-
-void account(lua_State *L, size_t bytes) {
-  size_t *owed;
-  lua_pushlightuserdata(L, (void *)(size_t)&account_key);
-  lua_rawget(L, LUA_REGISTRYINDEX);
-  owed = lua_touserdata(L, -1);
-  lua_pop(L, 1);
-  if (!owed) {
-    lua_pushlightuserdata(L, (void *)(size_t)&account_key);
-    owed = lua_newuserdatauv(L, sizeof *owed, 0);
-    *owed = 0;
-    lua_rawset(L, LUA_REGISTRYINDEX);
-  }
+void account(lua_State *L, size_t *owed, size_t bytes) {
   *owed += bytes;
   if (*owed >= STEP) {
     int kib = (int)(*owed >> 10);
     *owed = 0;
     lua_gc(L, LUA_GCSTEP, kib);
   }
+}
+
+/* ---- Fast checks ---- */
+
+void *check_fast(lua_State *L, int i, int metatable, const char *name) {
+  void *box = lua_touserdata(L, i);
+  if (box && lua_getmetatable(L, i)) {
+    int same = lua_rawequal(L, -1, metatable);
+    lua_pop(L, 1);
+    if (same)
+      return box;
+  }
+  return luaL_checkudata(L, i, name); /* raises */
 }

@@ -39,7 +39,12 @@ void add_field(fields *f, const char *name, const char *value, size_t len);
 /* The command named by the string at `i`; STOMP_COMMAND_COUNT: none. */
 stomp_command check_command(lua_State *L, int i);
 
-/* Tell the collector that `bytes` more of C memory hang on Lua objects. */
-void account(lua_State *L, size_t bytes);
+/* Tell the collector that `bytes` more of C memory hang on Lua objects; `owed`
+ * is what was not told yet, kept by whoever makes them. */
+void account(lua_State *L, size_t *owed, size_t bytes);
+
+/* The userdata at `i` when its metatable is the value at index `metatable` (an
+ * upvalue, so that the hot calls look nothing up); raises otherwise. */
+void *check_fast(lua_State *L, int i, int metatable, const char *name);
 
 #endif

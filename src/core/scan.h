@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Which of three rare octets a line has, in one pass over it: most lines have
+ * none, and then nothing more is to be looked for. Knows nothing. */
+#ifndef STOMP_SCAN_H
+#define STOMP_SCAN_H
+
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+enum { STOMP_HAS_NUL = 1, STOMP_HAS_CR = 2, STOMP_HAS_BACKSLASH = 4 };
+
+static inline unsigned stomp_scan_octet(uint8_t c) {
+  return c == '\0' ? STOMP_HAS_NUL : c == '\r' ? STOMP_HAS_CR
+                                 : c == '\\' ? STOMP_HAS_BACKSLASH
+                                             : 0;
+}
+
+/* Not 0 when one of the word's octets is `c` (Mycroft's test). */
+static inline uint64_t stomp_scan_word(uint64_t word, uint8_t c) {
+  const uint64_t ones = UINT64_C(0x0101010101010101);
+  uint64_t x = word ^ (ones * c);
+  return (x - ones) & ~x & (ones << 7);
+}
+
+static inline unsigned stomp_scan(const uint8_t *bytes, size_t len) {
+  unsigned has = 0;
+  uint64_t word, hit = 0;
+  size_t i;
+  for (i = 0; i + sizeof word <= len; i += sizeof word) {
+    memcpy(&word, bytes + i, sizeof word);
+    hit |= stomp_scan_word(word, '\0') | stomp_scan_word(word, '\r') |
+           stomp_scan_word(word, '\\');
+  }
+  if (hit) /* rare: tell which */
+    i = 0;
+  for (; i < len; i++)
+    has |= stomp_scan_octet(bytes[i]);
+  return has;
+}
+
+#endif
