@@ -205,6 +205,10 @@ local function pump(self, waiter, deadline)
   if waiter.done or self.ended then return false end
   if self.control > 0 and self.link:stalled() then fail_control(self) end
   if waiter.done then return false end
+  if queue.size(self.room) > 0 and not self.link:wants_room() then
+    offer_room(self) -- it came before: taking frames took its signal, too
+    return false
+  end
   local left = left_until(self, deadline)
   if left and left <= 0 then return true end
   if more then
