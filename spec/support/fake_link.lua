@@ -88,15 +88,15 @@ end
 -- What the server wrote reaches the client, as long as there is room.
 local function carry_down(self)
   while not self.final and self.held < limit_of(self) and #self.pipe > 0 do
-    local ok, message, err =
-      self.connection:feed(table.remove(self.pipe, 1), self.loop.now())
-    local frame = self.connection:next()
+    -- a failure is said again by next, after the frames before it
+    self.connection:feed(table.remove(self.pipe, 1), self.loop.now())
+    local frame, message, err = self.connection:next()
     while frame do
       self.frames[#self.frames + 1] = frame
       self.held = self.held + frame:size()
-      frame = self.connection:next()
+      frame, message, err = self.connection:next()
     end
-    if not ok then self.final = { nil, message, err } end
+    if message then self.final = { nil, message, err } end
   end
   if self.last and #self.pipe == 0 and not self.final then
     local clean, message, err =
