@@ -22,16 +22,17 @@ LUA_LIBDIR   ?= $(PREFIX)/lib/lua/$(LUA_ABI)
 LUA_SHAREDIR ?= $(PREFIX)/share/lua/$(LUA_ABI)
 LUA_BINDIR   ?= $(PREFIX)/bin
 LIBFLAG      ?= -shared
-LWS_DIR      ?=
-OPENSSL_DIR  ?=
+LWS_INCDIR     ?=
+LWS_LIBDIR     ?=
+OPENSSL_INCDIR ?=
+OPENSSL_LIBDIR ?=
 
 WARNINGS := -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wstrict-prototypes \
             -Wmissing-prototypes -Wwrite-strings -Wundef -Wcast-qual -Wvla
 CFLAGS   ?= -O2 -g
 STRICT   := -std=c11 -D_GNU_SOURCE -fPIC -fvisibility=hidden $(WARNINGS)
 INCLUDES := -Isrc -I$(LUA_INCDIR) \
-            $(if $(LWS_DIR),-I$(LWS_DIR)/include) \
-            $(if $(OPENSSL_DIR),-I$(OPENSSL_DIR)/include)
+            $(addprefix -I,$(LWS_INCDIR) $(OPENSSL_INCDIR))
 
 CORE_SRC := $(wildcard src/core/*.c) $(wildcard src/os/*.c)
 BIND_SRC := src/lua/support.c src/lua/lua_frame.c src/lua/lua_options.c \
@@ -68,7 +69,7 @@ $(LWSMOD): $(call objects,$(LWSMOD_SRC))
 	@mkdir -p $(@D)
 	@$(if $(Q),echo "  LD  $@",:)
 	$(Q)$(CC) $(LIBFLAG) $(CFLAGS) -Wl,-z,nodelete -o $@ $^ $(LDFLAGS) \
-	  $(if $(LWS_DIR),-L$(LWS_DIR)/lib) $(if $(OPENSSL_DIR),-L$(OPENSSL_DIR)/lib) \
+	  $(addprefix -L,$(LWS_LIBDIR) $(OPENSSL_LIBDIR)) \
 	  -lwebsockets -lssl -lcrypto -lpthread
 
 -include $(patsubst %.o,%.d,$(call objects,$(sort $(COREMOD_SRC) $(LWSMOD_SRC))))
@@ -112,6 +113,25 @@ uninstall: ## remove what install installed
 
 clean: ## remove what was built
 	rm -rf build
+
+# LuaRocks: objects of one Lua version must not serve another, and the folder of
+# a rock that is built is thrown away. ROCK=core is the rock without I/O.
+.PHONY: rock rock-build rock-install
+ROCK_BUILD := build/rock
+rock-build:
+	rm -rf $(ROCK_BUILD)
+	$(MAKE) BUILD=$(ROCK_BUILD) $(if $(filter core,$(ROCK)),core,all)
+
+rock-install:
+ifeq ($(ROCK),core)
+	install -D -m 755 $(ROCK_BUILD)/stomp/core.so "$(LUA_LIBDIR)/stomp/core.so"
+else
+	$(MAKE) BUILD=$(ROCK_BUILD) install
+endif
+
+rock: ## install with LuaRocks into build/tree (TREE=…), without the network
+	@tools/deps.sh build test
+	@tools/rock.sh "$(or $(TREE),build/tree)"
 
 C_FILES := $(wildcard src/*/*.[ch] spec/c/*.c bench/*.c)
 
