@@ -45,10 +45,22 @@ static stomp_status refuse(stomp_error *error, const stomp_field *field,
   return error->status;
 }
 
+static stomp_status refuse_cr(stomp_error *error, const stomp_field *field,
+                              stomp_command command) {
+  bool raw = command == STOMP_CONNECT_COMMAND ||
+             command == STOMP_STOMP_COMMAND ||
+             command == STOMP_CONNECTED_COMMAND;
+  if (!raw)
+    return refuse(error, field, ": a carriage return needs STOMP 1.2");
+  refuse(error, field, ": a carriage return cannot be sent in ");
+  stomp_error_add(error, stomp_command_name(command));
+  return error->status;
+}
+
 /* One header: refuse what this version cannot carry. */
-static stomp_status check_field(const stomp_field *f, bool escaped,
+static stomp_status check_field(const stomp_field *f, stomp_command command,
                                 stomp_encoding encoding, stomp_error *error) {
-  bool has_cr;
+  bool escaped = escapes(command, encoding), has_cr;
   if (f->name_len == 0)
     return refuse(error, f, "a header has an empty name");
   if (memchr(f->name, '\0', f->name_len) ||
@@ -57,7 +69,7 @@ static stomp_status check_field(const stomp_field *f, bool escaped,
   has_cr = memchr(f->name, '\r', f->name_len) ||
            (f->value_len && memchr(f->value, '\r', f->value_len));
   if (has_cr && (!escaped || encoding.version < STOMP_1_2))
-    return refuse(error, f, ": a carriage return needs STOMP 1.2");
+    return refuse_cr(error, f, command);
   if (escaped)
     return STOMP_OK;
   if (memchr(f->name, '\n', f->name_len) || memchr(f->name, ':', f->name_len) ||
@@ -68,36 +80,53 @@ static stomp_status check_field(const stomp_field *f, bool escaped,
   return STOMP_OK;
 }
 
-/* A content-length of the caller's must be the body's. */
-static bool is_right_length(stomp_span value, size_t body_len) {
-  size_t number = 0, i;
-  if (value.len == 0 || value.len > 18)
+static bool is_number(const char *text, size_t len, uint64_t number) {
+  uint64_t n = 0;
+  size_t i;
+  if (len == 0 || len > 18)
     return false;
-  for (i = 0; i < value.len; i++) {
-    if (value.bytes[i] < '0' || value.bytes[i] > '9')
+  for (i = 0; i < len; i++) {
+    if (text[i] < '0' || text[i] > '9')
       return false;
-    number = number * 10 + (size_t)(value.bytes[i] - '0');
+    n = n * 10 + (uint64_t)(text[i] - '0');
   }
-  return number == body_len;
+  return n == number;
+}
+
+/* Each content-length of the caller's must be the body's; a frame that may not
+ * have a body has none. */
+static bool has_wrong_length(const stomp_outgoing *frame) {
+  size_t i;
+  for (i = 0; i < frame->n_headers; i++) {
+    const stomp_field *f = &frame->headers[i];
+    if (f->name_len == sizeof CONTENT_LENGTH - 1 &&
+        memcmp(f->name, CONTENT_LENGTH, f->name_len) == 0 &&
+        (!may_have_body(frame->command) ||
+         !is_number(f->value, f->value_len, frame->body_len)))
+      return true;
+  }
+  return false;
+}
+
+static stomp_status refuse_length(stomp_error *error, const char *why) {
+  stomp_error_set(error, STOMP_ILENGTH, STOMP_NO_OFFSET);
+  stomp_error_add(error, why);
+  return error->status;
 }
 
 static stomp_status check_body(const stomp_outgoing *frame,
                                stomp_error *error) {
-  stomp_span length = stomp_outgoing_header(frame, CONTENT_LENGTH);
   if (frame->body_len && !may_have_body(frame->command)) {
     stomp_error_set(error, STOMP_IBODY, STOMP_NO_OFFSET);
     stomp_error_add(error, stomp_command_name(frame->command));
     return error->status;
   }
-  if (length.bytes && (!may_have_body(frame->command) ||
-                       !is_right_length(length, frame->body_len))) {
-    stomp_error_set(error, STOMP_IHEADER, STOMP_NO_OFFSET);
-    stomp_error_add(error, "content-length is not the body's length");
-    return error->status;
-  }
-  if (frame->no_content_length && !length.bytes && frame->body_len &&
-      memchr(frame->body, '\0', frame->body_len))
-    return stomp_error_set(error, STOMP_ILENGTH, STOMP_NO_OFFSET);
+  if (has_wrong_length(frame))
+    return refuse_length(error, "content-length is not the body's length");
+  if (frame->no_content_length && frame->body_len &&
+      memchr(frame->body, '\0', frame->body_len) &&
+      !stomp_outgoing_header(frame, CONTENT_LENGTH).bytes)
+    return refuse_length(error, "the body has a NUL");
   return STOMP_OK;
 }
 
@@ -111,7 +140,7 @@ stomp_status stomp_encode_check(const stomp_outgoing *frame,
     return stomp_error_set(error, STOMP_ICOMMAND, STOMP_NO_OFFSET);
   for (i = 0; i < frame->n_headers; i++) {
     const stomp_field *f = &frame->headers[i];
-    status = check_field(f, escaped, encoding, error);
+    status = check_field(f, frame->command, encoding, error);
     if (status != STOMP_OK)
       return status;
     n += 2; /* colon and line feed */

@@ -50,7 +50,7 @@
   X(ICOMMAND, "invalid", "no STOMP command")                                   \
   X(IHEADER, "invalid", "header cannot be sent")                               \
   X(IBODY, "invalid", "this frame may not have a body")                        \
-  X(ILENGTH, "invalid", "a body with a NUL needs its content-length")          \
+  X(ILENGTH, "invalid", "content-length does not fit the body")                \
   X(IREQUIRED, "invalid", "required header is missing")                        \
   X(IDUPLICATE, "invalid", "already in use")                                   \
   X(IUNKNOWN, "invalid", "no such subscription or transaction")                \

@@ -245,7 +245,6 @@ static stomp_status read_command(stomp_parser *p, stomp_span *in) {
   size_t len = in->len < most + 1 ? in->len : most + 1;
   const uint8_t *lf = memchr(in->bytes, '\n', len);
   const uint8_t *nul = memchr(in->bytes, '\0', len);
-  stomp_status status;
   if (lf)
     len = (size_t)(lf - in->bytes);
   if (nul && (!lf || nul < lf))
@@ -260,10 +259,8 @@ static stomp_status read_command(stomp_parser *p, stomp_span *in) {
   if (!lf)
     return STOMP_MORE;
   take(p, in, 1);
-  len = p->head_len;
-  status = strip_cr(p);
-  if (status != STOMP_OK)
-    return unknown_command(p, len);
+  if (strip_cr(p) != STOMP_OK)
+    return unknown_command(p, p->head_len);
   p->command = stomp_command_find(p->head, p->head_len);
   if (p->command == STOMP_COMMAND_COUNT)
     return unknown_command(p, p->head_len);
@@ -441,10 +438,14 @@ static stomp_status finish(stomp_parser *p, stomp_frame **frame) {
 }
 
 static stomp_status end_headers(stomp_parser *p) {
-  size_t octets = (size_t)(p->offset - p->frame_offset);
+  uint64_t octets = p->offset - p->frame_offset;
   p->head_len = p->line_start; /* without the CR of a blank line */
-  if (p->has_length && p->length > p->limits.frame - octets)
-    return fail(p, STOMP_LFRAME, p->offset);
+  if (p->has_length && octets + p->length > p->limits.frame) {
+    fail(p, STOMP_LFRAME, p->offset);
+    stomp_error_add(&p->error, "content-length ");
+    stomp_error_add_number(&p->error, p->length);
+    return STOMP_LFRAME;
+  }
   p->state = p->has_length ? COUNTED : SEARCHED;
   return STOMP_OK;
 }
