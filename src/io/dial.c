@@ -11,15 +11,16 @@
 #include <netinet/tcp.h>
 #include <poll.h>
 #include <pthread.h>
-#include <signal.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
-#define RACE_MS    250 /* RFC 8305, 5: Connection Attempt Delay */
-#define MOST       16  /* addresses that are tried */
+#define RACE_MS    250  /* RFC 8305, 5: Connection Attempt Delay */
+#define LOOK_MS    1000 /* whether it was given up */
+#define MOST       16   /* addresses that are tried */
 #define ATTEMPT_MS 120000
 
 struct stompio_dial {
@@ -27,7 +28,8 @@ struct stompio_dial {
   char host[256];
   char port[8];
   stompio_dialed *done;
-  void *owner; /* NULL: abandoned */
+  void *owner;           /* NULL: abandoned */
+  atomic_bool abandoned; /* both threads: nobody wants it any more */
   int fd;
   stomp_error error;
 };
@@ -66,7 +68,7 @@ static void set_int(int fd, int level, int name, int value) {
 
 /* Neither libwebsockets nor anybody else sets these. A peer that died is found
  * after about a minute also while we send nothing or do not read. */
-static void prepare(int fd) {
+void stompio_prepare_socket(int fd) {
   set_int(fd, IPPROTO_TCP, TCP_NODELAY, 1);
   set_int(fd, SOL_SOCKET, SO_KEEPALIVE, 1);
   set_int(fd, IPPROTO_TCP, TCP_KEEPIDLE, 20);
@@ -77,12 +79,11 @@ static void prepare(int fd) {
 
 /* A socket that is connected or connecting, or -1 with errno. */
 static int start(const struct addrinfo *a) {
-  int fd = socket(a->ai_family,
-                  a->ai_socktype | SOCK_NONBLOCK | SOCK_CLOEXEC,
+  int fd = socket(a->ai_family, a->ai_socktype | SOCK_NONBLOCK | SOCK_CLOEXEC,
                   a->ai_protocol);
   if (fd < 0)
     return -1;
-  prepare(fd);
+  stompio_prepare_socket(fd);
   if (connect(fd, a->ai_addr, a->ai_addrlen) != 0 && errno != EINPROGRESS) {
     int number = errno;
     close(fd);
@@ -107,7 +108,7 @@ static const struct addrinfo *enter(race *r, const struct addrinfo *a,
   if (fd < 0) {
     fail_errno(d, errno);
   } else {
-    r->fds[r->n++] = (struct pollfd) { .fd = fd, .events = POLLOUT };
+    r->fds[r->n++] = (struct pollfd){ .fd = fd, .events = POLLOUT };
     r->alive++;
   }
   return a->ai_next;
@@ -137,7 +138,7 @@ static int run_race(stompio_dial *d, const struct addrinfo *next) {
   race r = { .n = 0 };
   uint64_t end = stomp_clock_ms() + ATTEMPT_MS;
   int winner = -1;
-  while (winner < 0 && stomp_clock_ms() < end) {
+  while (winner < 0 && stomp_clock_ms() < end && !atomic_load(&d->abandoned)) {
     bool more = next && r.n < MOST;
     if (!r.alive && !more)
       break;
@@ -145,8 +146,7 @@ static int run_race(stompio_dial *d, const struct addrinfo *next) {
       next = enter(&r, next, d);
     if (!r.alive)
       continue;
-    if (poll(r.fds, (nfds_t)r.n,
-             next && r.n < MOST ? RACE_MS : ATTEMPT_MS) > 0)
+    if (poll(r.fds, (nfds_t)r.n, next && r.n < MOST ? RACE_MS : LOOK_MS) > 0)
       winner = look(&r, d);
   }
   close_others(&r, winner);
@@ -213,6 +213,7 @@ stompio_dial *stompio_dial_start(const char *host, unsigned port,
   d->fd = -1;
   d->done = done;
   d->owner = owner;
+  atomic_init(&d->abandoned, false);
   stomp_error_clear(&d->error);
   snprintf(d->host, sizeof d->host, "%s", host);
   snprintf(d->port, sizeof d->port, "%u", port);
@@ -231,4 +232,5 @@ stompio_dial *stompio_dial_start(const char *host, unsigned port,
 
 void stompio_dial_abandon(stompio_dial *dial) {
   dial->owner = NULL;
+  atomic_store(&dial->abandoned, true);
 }

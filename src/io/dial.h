@@ -23,4 +23,7 @@ stompio_dial *stompio_dial_start(const char *host, unsigned port,
 /* I/O thread. Nobody wants the result any more; `done` will not be called. */
 void stompio_dial_abandon(stompio_dial *dial);
 
+/* What every socket of ours is set to; a listener's accepted ones, too. */
+void stompio_prepare_socket(int fd);
+
 #endif

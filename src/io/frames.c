@@ -17,8 +17,7 @@ static _Atomic(grave *) list;
 static atomic_size_t listed;            /* bytes */
 static _Thread_local bool is_io_thread; /* set by its first reaping */
 
-static void *resize(void *user, void *block, size_t old_size,
-                    size_t new_size) {
+static void *resize(void *user, void *block, size_t old_size, size_t new_size) {
   grave *g = block;
   void *moved;
   (void)user;
@@ -26,15 +25,15 @@ static void *resize(void *user, void *block, size_t old_size,
     moved = realloc(block, new_size);
     return moved || new_size > old_size ? moved : block;
   }
-  if (is_io_thread || atomic_load_explicit(&listed, memory_order_relaxed) +
-                              old_size > MOST) {
+  if (is_io_thread ||
+      atomic_load_explicit(&listed, memory_order_relaxed) + old_size > MOST) {
     free(block);
     return NULL;
   }
   atomic_fetch_add_explicit(&listed, old_size, memory_order_relaxed);
   g->next = atomic_load_explicit(&list, memory_order_relaxed);
   while (!atomic_compare_exchange_weak_explicit(
-      &list, &g->next, g, memory_order_release, memory_order_relaxed))
+    &list, &g->next, g, memory_order_release, memory_order_relaxed))
     ;
   return NULL;
 }

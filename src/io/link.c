@@ -63,6 +63,7 @@ static stomp_status prepare(stompio_link *l, const stompio_link_options *o,
     return error->status;
   if (o->tls && !(l->tls = stomp_tls_new(o->tls, error)))
     return error->status;
+  l->tunnelling = o->tls && options.websocket && options.proxy_target;
   return STOMP_OK;
 }
 
@@ -85,6 +86,7 @@ stompio_link *stompio_link_new(const stompio_link_options *o,
   l->inbox_hard = o->inbox_hard;
   l->outbox_limit = o->connection.session.limits.outbox;
   l->wake.run = stompio_link_woken;
+  l->timer_at = STOMP_NEVER;
   stomp_buffer_init(&l->output, &stompio_frame_memory, SIZE_MAX / 2);
   stomp_buffer_init(&l->cipher, &stomp_libc_memory, SIZE_MAX / 2);
   if (prepare(l, o, error) != STOMP_OK) {
@@ -94,9 +96,17 @@ stompio_link *stompio_link_new(const stompio_link_options *o,
   return l;
 }
 
+/* Opened by the parent of this process: its socket and event are the
+ * parent's too, so neither is touched. */
+static bool is_foreign(const stompio_link *l) {
+  return l->generation != stompio_service_generation();
+}
+
 /* The queued job holds a reference. */
 bool stompio_link_wake(stompio_link *l) {
   stompio_posted posted;
+  if (is_foreign(l))
+    return false;
   atomic_fetch_add(&l->refs, 1);
   posted = stompio_service_post(&l->wake);
   if (posted != STOMPIO_QUEUED)
@@ -121,12 +131,6 @@ stompio_link *stompio_link_open(const stompio_link_options *options,
   return l;
 }
 
-/* Opened by the parent of this process: its socket and event are the
- * parent's too, so neither is touched. */
-static bool is_foreign(const stompio_link *l) {
-  return l->generation != stompio_service_generation();
-}
-
 static stomp_status foreign(stomp_error *error) {
   return stomp_error_set(error, STOMP_CFORK, STOMP_NO_OFFSET);
 }
@@ -147,6 +151,8 @@ void stompio_link_close(stompio_link *l) {
   if (is_foreign(l))
     return;
   pthread_mutex_lock(&l->lock);
+  if (!l->give_up)
+    l->give_up = stomp_clock_ms() + STOMPIO_CLOSE_MS;
   stomp_connection_close(l->connection, stomp_clock_ms());
   stompio_link_publish_locked(l);
   pthread_mutex_unlock(&l->lock);
@@ -277,8 +283,8 @@ stomp_status stompio_link_disconnect(stompio_link *l, const char **receipt,
   if (is_foreign(l))
     return foreign(error);
   pthread_mutex_lock(&l->lock);
-  status = stomp_connection_disconnect(l->connection, stomp_clock_ms(),
-                                       receipt, error);
+  status = stomp_connection_disconnect(l->connection, stomp_clock_ms(), receipt,
+                                       error);
   finish(l, status);
   return status;
 }

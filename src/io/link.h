@@ -99,8 +99,8 @@ typedef void stompio_look(const stomp_connection *c, void *user);
 void stompio_link_look(stompio_link *link, stompio_look *look, void *user);
 
 typedef struct stompio_link_stats {
-  size_t inbox, outbox;  /* bytes */
-  uint64_t paused_ms;    /* for how long reading was stopped, in all */
+  size_t inbox, outbox; /* bytes */
+  uint64_t paused_ms;   /* for how long reading was stopped, in all */
 } stompio_link_stats;
 stompio_link_stats stompio_link_stats_of(stompio_link *link);
 

@@ -8,9 +8,9 @@
 #include "os/clock.h"
 #include "os/memory.h"
 
-#define PLAIN_SIZE ((size_t)64 << 10)  /* plaintext handled at once */
-#define CLOSE_MS   2000                /* what is left to write may take */
-#define WRITE_MOST ((size_t)256 << 10) /* one write: more would be copied by
+#define PLAIN_SIZE ((size_t)64 << 10) /* plaintext handled at once */
+#define WRITE_MOST                                                             \
+  ((size_t)256 << 10) /* one write: more would be copied by
                                         * libwebsockets without a bound */
 
 /* ---- Telling the other side (under lock) ---- */
@@ -21,7 +21,7 @@ static void keep_end(stompio_link *l) {
   l->clean = error->status == STOMP_OK;
   l->end.error = *error;
   l->end.no_receipt =
-      stomp_session_no_receipt(stomp_connection_session(l->connection));
+    stomp_session_no_receipt(stomp_connection_session(l->connection));
 }
 
 static void append_frames(stompio_link *l, stomp_frame *first,
@@ -77,16 +77,16 @@ static void decide_reading_locked(stompio_link *l, uint64_t now) {
     l->paused = true;
     l->paused_since = now;
     stomp_connection_pause(l->connection, now);
-    if (l->awaiting) {
-      l->stalled = true;
-      stompio_event_raise(&l->event);
-    }
   } else if (l->paused && (drop || inbox <= l->inbox_limit / 2 ||
                            (l->awaiting && inbox < limit))) {
     l->paused = false;
     l->stalled = false;
     l->paused_ms += now - l->paused_since;
     stomp_connection_resume(l->connection, now);
+  }
+  if (l->paused && l->awaiting && !l->stalled) {
+    l->stalled = true;
+    stompio_event_raise(&l->event);
   }
 }
 
@@ -132,10 +132,38 @@ static void feed_tls(stompio_link *l, const void *bytes, size_t len) {
   stomp_memory_free(&stomp_libc_memory, plain, PLAIN_SIZE);
 }
 
+/* TLS has its say first: what the connection wants to write waits for it. */
+static void start_tls(stompio_link *l) {
+  if (stomp_tls_start(l->tls) != STOMP_OK)
+    fail(l, stomp_tls_error(l->tls));
+  if (pull_cipher(l) != STOMP_OK)
+    l->closing = true;
+}
+
+/* Bytes of the proxy, which are plain. Behind the tunnel TLS begins, and the
+ * client speaks first there: no byte of this chunk can be of it. */
+static void feed_proxy(stompio_link *l, const void *bytes, size_t len) {
+  bool opened;
+  feed(l, bytes, len);
+  pthread_mutex_lock(&l->lock);
+  opened = !stomp_handshake_in_proxy(stomp_connection_handshake(l->connection));
+  pthread_mutex_unlock(&l->lock);
+  if (opened) {
+    l->tunnelling = false;
+    start_tls(l);
+  }
+}
+
+static bool is_secure(const stompio_link *l) {
+  return l->tls && !l->tunnelling;
+}
+
 static void on_bytes(void *owner, unsigned char *bytes, size_t len) {
   stompio_link *l = owner;
-  if (l->tls)
+  if (is_secure(l))
     feed_tls(l, bytes, len);
+  else if (l->tunnelling)
+    feed_proxy(l, bytes, len);
   else
     feed(l, bytes, len);
   pthread_mutex_lock(&l->lock);
@@ -164,7 +192,7 @@ static void sent(stompio_link *l, size_t len) {
   l->in_flight -= len;
   if (l->want_room &&
       l->in_flight + stomp_connection_output(l->connection).len <=
-          l->outbox_limit / 2) {
+        l->outbox_limit / 2) {
     l->want_room = false;
     stompio_event_raise(&l->event);
   }
@@ -187,10 +215,11 @@ static stomp_status encrypt(stompio_link *l) {
 
 /* Write one piece; false: the socket is broken. */
 static bool write_piece(stompio_link *l) {
-  stomp_buffer *from = l->tls ? &l->cipher : &l->output;
+  bool secure = is_secure(l);
+  stomp_buffer *from = secure ? &l->cipher : &l->output;
   stomp_span piece;
   take_output(l);
-  if (l->tls && stomp_buffer_len(&l->cipher) == 0 && encrypt(l) != STOMP_OK) {
+  if (secure && stomp_buffer_len(&l->cipher) == 0 && encrypt(l) != STOMP_OK) {
     fail(l, stomp_tls_error(l->tls));
     return false;
   }
@@ -202,7 +231,7 @@ static bool write_piece(stompio_link *l) {
   if (lws_write(l->owner.wsi, from->block + from->start, piece.len,
                 LWS_WRITE_RAW) < 0)
     return false;
-  if (l->tls)
+  if (secure)
     stomp_buffer_consume(&l->cipher, piece.len);
   else
     sent(l, piece.len);
@@ -211,14 +240,28 @@ static bool write_piece(stompio_link *l) {
 
 static bool has_more(stompio_link *l) {
   bool more;
-  if (stomp_buffer_len(&l->output) && (!l->tls || stomp_tls_is_ready(l->tls)))
-    return true;
   if (stomp_buffer_len(&l->cipher))
+    return true;
+  if (is_secure(l) && !stomp_tls_is_ready(l->tls))
+    return false;
+  if (stomp_buffer_len(&l->output))
     return true;
   pthread_mutex_lock(&l->lock);
   more = stomp_connection_output(l->connection).len != 0;
   pthread_mutex_unlock(&l->lock);
-  return more && (!l->tls || stomp_tls_is_ready(l->tls));
+  return more;
+}
+
+/* All is written: whether the socket may be closed now. TLS takes its leave
+ * first, so that the peer knows that nothing was cut off. */
+static bool may_close(stompio_link *l) {
+  if (has_more(l) || lws_partial_buffered(l->owner.wsi))
+    return false;
+  if (!is_secure(l) || l->said_goodbye || !stomp_tls_is_ready(l->tls))
+    return true;
+  l->said_goodbye = true;
+  stomp_tls_close(l->tls);
+  return pull_cipher(l) != STOMP_OK || stomp_buffer_len(&l->cipher) == 0;
 }
 
 static bool on_writable(void *owner) {
@@ -228,7 +271,7 @@ static bool on_writable(void *owner) {
     if (!write_piece(l))
       return false;
     /* pending output would be dropped by closing: it goes first */
-    if (l->closing && !has_more(l) && !lws_partial_buffered(wsi))
+    if (l->closing && may_close(l))
       return false;
   }
   stompio_link_update(l);
@@ -246,9 +289,8 @@ static void on_closed(void *owner) {
   (void)!stomp_connection_closed(l->connection, 0, none, &no_receipt);
   stompio_link_publish_locked(l);
   pthread_mutex_unlock(&l->lock);
-  if (l->timer_set)
-    lws_sul_cancel(&l->timer);
-  l->timer_set = false;
+  lws_sul_cancel(&l->timer);
+  l->timer_at = STOMP_NEVER;
   if (!l->gone) {
     l->gone = true;
     stompio_link_unref(l); /* may be the last: `l` is not used again */
@@ -260,15 +302,14 @@ const stompio_handler stompio_link_handler = { on_bytes, on_writable,
 
 /* ---- Connecting ---- */
 
-static void dialed(void *owner, int fd, const stomp_error *error) {
-  stompio_link *l = owner;
+/* The end of a link that has no socket. */
+static void end(stompio_link *l, const stomp_error *error) {
+  fail(l, error);
+  on_closed(l);
+}
+
+static void adopt(stompio_link *l, int fd) {
   lws_adopt_desc_t how = { 0 };
-  l->dial = NULL;
-  if (fd < 0) {
-    fail(l, error);
-    on_closed(l);
-    return;
-  }
   how.vh = stompio_service_vhost();
   how.type = LWS_ADOPT_SOCKET;
   how.fd.sockfd = fd;
@@ -278,33 +319,47 @@ static void dialed(void *owner, int fd, const stomp_error *error) {
     stomp_error refused; /* libwebsockets has closed the descriptor */
     stomp_error_set(&refused, STOMP_CCONNECT, STOMP_NO_OFFSET);
     stomp_error_add(&refused, "too many open files");
-    fail(l, &refused);
-    on_closed(l);
+    end(l, &refused);
     return;
   }
-  if (l->tls && stomp_tls_start(l->tls) != STOMP_OK)
-    fail(l, stomp_tls_error(l->tls));
-  if (l->tls && pull_cipher(l) != STOMP_OK)
-    l->closing = true;
+  if (is_secure(l))
+    start_tls(l);
   stompio_link_update(l);
+}
+
+static void dialed(void *owner, int fd, const stomp_error *error) {
+  stompio_link *l = owner;
+  l->dial = NULL;
+  atomic_fetch_add(&l->refs, 1); /* an adoption that fails late closes, too */
+  if (fd < 0)
+    end(l, error);
+  else
+    adopt(l, fd);
+  stompio_link_unref(l);
 }
 
 /* The link's own first job: nothing is open yet. */
 static void start_dial(stompio_link *l) {
   stomp_error error;
+  bool wanted;
   l->started = true;
-  l->dial = stompio_dial_start(l->host, l->port, dialed, l, &error);
-  if (!l->dial) {
-    fail(l, &error);
+  pthread_mutex_lock(&l->lock);
+  wanted = !l->give_up; /* else closed before it began */
+  pthread_mutex_unlock(&l->lock);
+  if (!wanted) {
     on_closed(l);
+    return;
   }
+  l->dial = stompio_dial_start(l->host, l->port, dialed, l, &error);
+  if (!l->dial)
+    end(l, &error);
 }
 
 /* ---- What is due ---- */
 
 static void on_timer(lws_sorted_usec_list_t *timer) {
   stompio_link *l = lws_container_of(timer, stompio_link, timer);
-  l->timer_set = false;
+  l->timer_at = STOMP_NEVER;
   pthread_mutex_lock(&l->lock);
   /* a failure is kept by the connection and published */
   (void)!stomp_connection_tick(l->connection, stomp_clock_ms());
@@ -313,18 +368,16 @@ static void on_timer(lws_sorted_usec_list_t *timer) {
   stompio_link_update(l);
 }
 
+/* A deadline that moved on is left alone: the timer fires, finds nothing due and
+ * is set anew. So traffic, which moves it all the time, costs nothing. */
 static void set_timer(stompio_link *l, uint64_t deadline, uint64_t now) {
   uint64_t ms = deadline > now ? deadline - now : 0;
-  if (deadline == STOMP_NEVER) {
-    if (l->timer_set)
-      lws_sul_cancel(&l->timer);
-    l->timer_set = false;
+  if (deadline >= l->timer_at)
     return;
-  }
   /* a millisecond more than needed: the poll below rounds down */
   lws_sul_schedule(stompio_service_context(), 0, &l->timer, on_timer,
                    (lws_usec_t)(ms + 1) * LWS_US_PER_MS);
-  l->timer_set = true;
+  l->timer_at = deadline;
 }
 
 void stompio_link_update(stompio_link *l) {
@@ -337,7 +390,7 @@ void stompio_link_update(stompio_link *l) {
   if (stomp_connection_wants_end(l->connection))
     l->closing = true;
   if (l->closing && !l->close_by)
-    l->close_by = now + CLOSE_MS;
+    l->close_by = l->give_up ? l->give_up : now + STOMPIO_CLOSE_MS;
   pthread_mutex_unlock(&l->lock);
   if (!l->owner.wsi) {
     if (l->closing && l->dial) {

@@ -14,6 +14,9 @@
 #include <pthread.h>
 #include <stdatomic.h>
 
+/* What is left to write when a link ends may take so many ms. */
+#define STOMPIO_CLOSE_MS 2000
+
 struct stompio_link {
   stompio_owner owner; /* first: what the socket's callbacks get */
 
@@ -34,11 +37,12 @@ struct stompio_link {
   bool ended;                /* `end` and `clean` are final */
   bool clean;
   stompio_end end;
-  bool paused;     /* reading is stopped */
-  bool awaiting;   /* reading goes on up to inbox_hard */
-  bool stalled;    /* it stopped there */
-  bool want_room;  /* a send found the outbox full */
-  bool abandoned;  /* nobody will take frames any more */
+  bool paused;      /* reading is stopped */
+  bool awaiting;    /* reading goes on up to inbox_hard */
+  bool stalled;     /* it stopped there */
+  bool want_room;   /* a send found the outbox full */
+  bool abandoned;   /* nobody will take frames any more */
+  uint64_t give_up; /* ms: close was asked for and has time until; 0: was not */
   size_t in_flight; /* bytes taken from the connection, not yet written */
   uint64_t paused_since, paused_ms;
 
@@ -51,8 +55,10 @@ struct stompio_link {
   stompio_dial *dial;
   stomp_buffer output; /* taken from the connection */
   stomp_buffer cipher; /* of it, encrypted */
+  bool tunnelling;     /* TLS begins when the proxy has opened its tunnel */
+  bool said_goodbye;   /* close_notify is in `cipher`, or was */
   lws_sorted_usec_list_t timer;
-  bool timer_set;
+  uint64_t timer_at; /* ms, STOMP_NEVER: not set */
   bool started;      /* the dial was, or the socket was accepted */
   bool gone;         /* on_closed was here: its reference is given up */
   uint64_t close_by; /* ms: a peer that does not read is not waited for */

@@ -2,6 +2,7 @@
  *
  * See listener.h. The vhost is made and destroyed by jobs on the I/O thread. */
 #include "listener.h"
+#include "dial.h"
 #include "link_private.h"
 #include <stdlib.h>
 #include <string.h>
@@ -45,6 +46,7 @@ static stompio_owner *on_accept(stompio_acceptor *acceptor, struct lws *wsi) {
     return NULL;
   link->started = true;
   link->owner.wsi = wsi;
+  stompio_prepare_socket(lws_get_socket_fd(wsi));
   pthread_mutex_lock(&s->lock);
   s->queue[s->n_queue++] = link;
   stompio_event_raise(&s->event);

@@ -26,16 +26,16 @@ typedef enum phase { STOPPED, STARTING, RUNNING, STOPPING } phase;
 static struct {
   pthread_mutex_t lock;
   pthread_cond_t changed;
-  phase phase;             /* under lock */
-  unsigned users;          /* under lock */
-  stompio_job *first;      /* under lock: jobs in order */
-  stompio_job **last;      /* under lock */
+  phase phase;                 /* under lock */
+  unsigned users;              /* under lock */
+  stompio_job *first;          /* under lock: jobs in order */
+  stompio_job **last;          /* under lock */
   struct lws_context *context; /* under lock; set while RUNNING */
-  struct lws_vhost *vhost; /* I/O thread only */
-  struct loan *loans;      /* I/O thread only */
-  pthread_t thread;        /* under lock */
-  bool fork_watched;       /* under lock */
-  unsigned generation;     /* fixed in each process */
+  struct lws_vhost *vhost;     /* I/O thread only */
+  struct loan *loans;          /* I/O thread only */
+  pthread_t thread;            /* under lock */
+  bool watched;                /* under lock: fork and exit */
+  unsigned generation;         /* fixed in each process */
 } service = { .lock = PTHREAD_MUTEX_INITIALIZER,
               .changed = PTHREAD_COND_INITIALIZER,
               .last = &service.first,
@@ -142,8 +142,8 @@ static struct lws_context *make_context(void) {
   info.pt_serv_buf_size = (unsigned)READ_SIZE;
   if (getrlimit(RLIMIT_NOFILE, &files) == 0)
     info.fd_limit_per_thread =
-        (unsigned)(files.rlim_cur < MOST_DESCRIPTORS ? files.rlim_cur
-                                                     : MOST_DESCRIPTORS);
+      (unsigned)(files.rlim_cur < MOST_DESCRIPTORS ? files.rlim_cur
+                                                   : MOST_DESCRIPTORS);
   return lws_create_context(&info);
 }
 
@@ -237,14 +237,40 @@ static void in_child(void) {
   service.generation++;
 }
 
+/* Stop the thread and wait for its end: one user less and it was the last, or
+ * the process ends. */
+static void stop(bool exiting) {
+  pthread_t thread;
+  bool running;
+  pthread_mutex_lock(&service.lock);
+  if (service.users && !exiting)
+    service.users--;
+  running = service.phase == RUNNING && (exiting || service.users == 0);
+  if (running) {
+    service.phase = STOPPING;
+    thread = service.thread;
+    lws_cancel_service(service.context);
+  }
+  pthread_mutex_unlock(&service.lock);
+  if (running)
+    pthread_join(thread, NULL);
+}
+
+/* exit() without lua_close: the thread must not run on while the libraries it
+ * uses (OpenSSL above all) take themselves down. */
+static void at_exit(void) {
+  stop(true);
+}
+
 /* Start the thread with all signals blocked in it and libwebsockets' grip on
  * SIGPIPE undone. */
 static bool start_locked(void) {
   sigset_t all, before;
   struct sigaction pipe_action;
   bool ok;
-  if (!service.fork_watched)
-    service.fork_watched = pthread_atfork(NULL, NULL, in_child) == 0;
+  if (!service.watched)
+    service.watched =
+      pthread_atfork(NULL, NULL, in_child) == 0 && atexit(at_exit) == 0;
   lws_set_log_level(0, NULL);
   service.phase = STARTING;
   sigaction(SIGPIPE, NULL, &pipe_action);
@@ -280,20 +306,7 @@ stomp_status stompio_service_retain(stomp_error *error) {
 }
 
 void stompio_service_release(void) {
-  pthread_t thread;
-  bool last;
-  pthread_mutex_lock(&service.lock);
-  last = service.users == 1 && service.phase == RUNNING;
-  if (service.users)
-    service.users--;
-  if (last) {
-    service.phase = STOPPING;
-    thread = service.thread;
-    lws_cancel_service(service.context);
-  }
-  pthread_mutex_unlock(&service.lock);
-  if (last)
-    pthread_join(thread, NULL);
+  stop(false);
 }
 
 stompio_posted stompio_service_post(stompio_job *job) {
