@@ -39,37 +39,39 @@ end
 
 local function take_connect(self, session, link, frame)
   if not self.engine:admits(frame.headers) then
-    link:refuse("Bad CONNECT", "Access refused for user '" .. tostring(frame.headers.login) .. "'\n")
+    link:refuse("Bad CONNECT",
+      ("Access refused for user '%s'\n"):format(tostring(frame.headers.login)))
     return
   end
   link:accept { { "server", "lua-stomp/0.1.0" }, { "session", session.id } }
 end
 
-local function serve(self, link)
-  local session = self.engine:open(setmetatable({ link = link }, peer_mt))
+local function take_frame(self, session, link, frame)
+  local command = frame.command
+  if command == "CONNECT" or command == "STOMP" then
+    take_connect(self, session, link, frame)
+  else
+    self.engine:frame(session, frame)
+  end
+end
+
+local function serve(self, session, link)
   local handled = 0
-  self.links[link] = true
   while true do
     local frame, message = link:next()
     if frame then
-      local command = frame.command
-      if command == "CONNECT" or command == "STOMP" then
-        take_connect(self, session, link, frame)
-      else
-        self.engine:frame(session, frame)
-      end
+      take_frame(self, session, link, frame)
       handled = handled + 1
       if handled % turn == 0 then scheduler.sleep(0) end
     elseif frame == false or message then
-      break
+      return
     else
-      if #session.pending > 0 and not link:wants_room() then self.engine:flush(session) end
+      if #session.pending > 0 and not link:wants_room() then
+        self.engine:flush(session)
+      end
       scheduler.wait(link)
     end
   end
-  self.links[link] = nil
-  self.engine:close(session)
-  link:close()
 end
 
 -- ---- The listener
@@ -78,11 +80,29 @@ local function on_error(text)
   io.stderr:write("lua-stomp: in the embedded broker: ", text, "\n")
 end
 
+-- A link's session, until its end, whatever ends it.
+local function begin(self, link)
+  local session = self.engine:open(setmetatable({ link = link }, peer_mt))
+  local function finish()
+    self.links[link] = nil
+    self.engine:close(session)
+    link:close()
+  end
+  self.links[link] = true
+  scheduler.spawn(function()
+    serve(self, session, link)
+    finish()
+  end, function(text)
+    finish()
+    on_error(text)
+  end)
+end
+
 local function accept(self)
   while not self.closed do
     local link = self.listener:next()
     if link then
-      scheduler.spawn(function() serve(self, link) end, on_error)
+      begin(self, link)
     else
       scheduler.wait(self.listener)
     end
@@ -91,11 +111,40 @@ local function accept(self)
 end
 
 local known = {
-  allow_remote = "boolean", logins = "table", heartbeat = "table", limits = "table", queue_limit = "number",
+  allow_remote = "boolean", logins = "table", heartbeat = "table",
+  limits = "table", queue_limit = "number",
 }
 
+-- No names but one: a name that looks like an address may be anything.
 local function is_loopback(host)
-  return host == "localhost" or host:match("^127%.") ~= nil or host == "::1"
+  return host == "localhost" or host == "::1"
+    or host:match("^127%.%d+%.%d+%.%d+$") ~= nil
+end
+
+-- A URL that may have port 0.
+local function read_url(text)
+  local before, after = text:match("^(%a+://[^/?]*):0([/?].*)$")
+  if not before then before, after = text:match("^(%a+://[^/?]*):0$"), "" end
+  if not before then return url_of.parse(text) end
+  local url, message, err = url_of.parse(before .. after)
+  if not url then return nil, message, err end
+  url.port = 0
+  return url
+end
+
+local function open_listener(url, options)
+  if url.secure then
+    return errors.failure("invalid", "the embedded broker speaks ws:// only")
+  elseif not options.allow_remote and not is_loopback(url.host) then
+    return errors.failure("invalid",
+      url.host .. " is no loopback address (option allow_remote)")
+  end
+  return lws.listen {
+    connect_host = url.host == "localhost" and "127.0.0.1" or url.host,
+    connect_port = url.port,
+    heartbeat = options.heartbeat,
+    limits = options.limits,
+  }
 end
 
 --- Start a broker.
@@ -105,28 +154,19 @@ end
 -- @treturn[1] broker `.url` is where it listens
 -- @treturn[2] nil, message, err of kind invalid or connect
 function broker.listen(text, options)
+  check.argument("url", text, "string", 2)
   options = check.options(options, known, 2)
-  local any_port = type(text) == "string" and text:match("^ws://[^/]*:0/?[^:]*$") ~= nil
-  local url, message, err = url_of.parse(any_port and text:gsub(":0", ":1", 1) or text)
+  local url, message, err = read_url(text)
   if not url then return nil, message, err end
-  if url.secure then return errors.failure("invalid", "the embedded broker speaks ws:// only") end
-  if not options.allow_remote and not is_loopback(url.host) then
-    return errors.failure("invalid", url.host .. " is no loopback address (option allow_remote)")
-  end
   local listener
-  listener, message, err = lws.listen {
-    connect_host = url.host == "localhost" and "127.0.0.1" or url.host,
-    connect_port = any_port and 0 or url.port,
-    heartbeat = options.heartbeat,
-    limits = options.limits,
-  }
+  listener, message, err = open_listener(url, options)
   if not listener then return nil, message, err end
   local self = setmetatable({
     listener = listener,
     engine = engine.new(options),
     links = {},
     closed = false,
-    url = ("ws://%s:%d%s"):format(url.host, listener:port(), url.path),
+    url = ("ws://%s:%d%s"):format(url.host_name, listener:port(), url.path),
   }, mt)
   scheduler.spawn(function() accept(self) end, on_error)
   return self
