@@ -185,7 +185,8 @@ describe("a message of an unknown subscription", function()
   local function quietly(f)
     local stderr = io.stderr
     complaints = {}
-    io.stderr = { write = function(_, ...) complaints[#complaints + 1] = table.concat { ... } end } -- luacheck: ignore 122 (to see what is said)
+    local function write(_, ...) complaints[#complaints + 1] = table.concat { ... } end
+    io.stderr = { write = write } -- luacheck: ignore 122 (to see what is said)
     local ok, err = pcall(f)
     io.stderr = stderr -- luacheck: ignore 122 (put back)
     assert(ok, err)

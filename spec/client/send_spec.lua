@@ -68,7 +68,8 @@ describe("client:send", function()
     local client = fixture.connect()
     local cases = {
       { nil, "x" }, { "/a", nil }, { "/a", 5 }, { "/a", "x", 5 },
-      { "/a", "x", { a = {} } }, { "/a", "x", { [true] = 5 }, says = "names are strings" }, { "/a", "x", { 5 }, says = "{name, value}" },
+      { "/a", "x", { a = {} } }, { "/a", "x", { [true] = 5 }, says = "names are strings" },
+      { "/a", "x", { 5 }, says = "{name, value}" },
       { "/a", "x", nil, { queue = false }, says = "unknown option 'queue'" }, { "/a", "x", nil, { confirm = 1 } },
     }
     for i, case in ipairs(cases) do

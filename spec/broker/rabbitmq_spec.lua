@@ -1,0 +1,67 @@
+-- SPDX-License-Identifier: MIT
+-- The client and RabbitMQ with Web STOMP.
+local fixture = require "spec.support.fixture"
+local rabbitmq = require "spec.support.rabbitmq"
+local stomp = require "stomp"
+local suite = require "spec.support.session_suite"
+
+describe("on RabbitMQ a client #broker", function()
+  suite({ it = it, after_each = after_each }, function() return rabbitmq.url(), rabbitmq.login, rabbitmq.passcode end)
+
+  local function connect(options)
+    local all = { login = rabbitmq.login, passcode = rabbitmq.passcode, proxy = false }
+    for name, value in pairs(options or {}) do all[name] = value end
+    return stomp.connect(rabbitmq.url(), all)
+  end
+
+  it("is told of a close 1000 without ERROR as an unclean end", function()
+    local client = assert(connect())
+    local _, message, err = client:subscribe("/exchange/missing/key", { confirm = true, timeout = 10 })
+    if err.kind == "closed" then -- before 3.10.14 and 3.11.7; later an ERROR says it
+      assert.truthy(message:find("see the broker's log", 1, true))
+    else
+      assert.equal("broker", err.kind)
+    end
+    assert.equal("SUBSCRIBE", err.after[1].command)
+    assert.equal("/exchange/missing/key", err.after[1].destination)
+  end)
+
+  it("fails for a virtual host that is not there", function()
+    local err = fixture.failure("broker", connect { host = "localhost" })
+    assert.truthy(err.message:find("localhost", 1, true))
+  end)
+
+  it("fails with upgrade where no STOMP is served", function()
+    local url = rabbitmq.url():gsub("/ws$", "/nowhere")
+    local err = fixture.failure("upgrade", stomp.connect(url, { proxy = false }))
+    assert.equal(404, err.status)
+  end)
+
+  it("works in tasks of stomp.run, too", function()
+    local bodies = {}
+    local result = stomp.run(function()
+      local client = assert(connect())
+      local queue = "/queue/lua-stomp-spec-run-" .. os.time()
+      local subscription = assert(client:subscribe(queue, { confirm = true }))
+      stomp.spawn(function()
+        for i = 1, 3 do assert(client:send(queue, tostring(i), nil, { confirm = true })) end
+      end)
+      for i = 1, 3 do bodies[i] = assert(subscription:receive(10)).body end
+      return client:disconnect()
+    end)
+    assert.is_true(result)
+    assert.same({ "1", "2", "3" }, bodies)
+  end)
+
+  it("speaks all three versions", function()
+    for _, version in ipairs { "1.0", "1.1", "1.2" } do
+      local client = assert(connect { versions = { version } })
+      assert.equal(version, client.version)
+      local queue = ("/queue/lua-stomp-spec-%s-%d"):format(version, os.time())
+      local subscription = assert(client:subscribe(queue, { ack = "client-individual" }))
+      assert(client:send(queue, "x", nil, { confirm = true }))
+      assert(assert(subscription:receive(10)):ack())
+      assert(client:disconnect())
+    end
+  end)
+end)

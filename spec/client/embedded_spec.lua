@@ -1,0 +1,29 @@
+-- SPDX-License-Identifier: MIT
+-- The client and the embedded broker, over sockets and the I/O thread.
+local broker_module = require "stomp.broker"
+local stomp = require "stomp"
+local suite = require "spec.support.session_suite"
+
+describe("on the embedded broker a client", function()
+  local broker
+  setup(function()
+    broker = assert(broker_module.listen("ws://127.0.0.1:0/ws", { logins = { me = "secret" } }))
+  end)
+  teardown(function() broker:close() end)
+
+  suite({ it = it, after_each = after_each }, function() return broker.url, "me", "secret" end)
+
+  it("may be left to the collector while open: its connection ends", function()
+    local seen = setmetatable({}, { __mode = "k" })
+    local function leave()
+      local client = assert(stomp.connect(broker.url, { login = "me", passcode = "secret" }))
+      assert(client:subscribe("/queue/left", function() end))
+      client:receive(0.01)
+      seen[client] = true
+    end
+    leave()
+    collectgarbage()
+    collectgarbage()
+    assert.is_nil(next(seen))
+  end)
+end)

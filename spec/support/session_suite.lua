@@ -1,0 +1,169 @@
+-- SPDX-License-Identifier: MIT
+-- What a client does with a real broker over the real transport: the same cases
+-- for the embedded one and for RabbitMQ.
+--
+--   suite({ it = it, after_each = after_each },
+--     function() return url, login, passcode end)
+local assert = require "luassert"
+local fixture = require "spec.support.fixture"
+local stomp = require "stomp"
+
+local function suite(busted, broker)
+  local it, after_each = busted.it, busted.after_each
+  local clients, serial = {}, 0
+  local prefix = ("/queue/lua-stomp-spec-%d-"):format(os.time())
+
+  local function connect(options)
+    local url, login, passcode = broker()
+    local all = { login = login, passcode = passcode, proxy = false }
+    for name, value in pairs(options or {}) do all[name] = value end
+    local client = assert(stomp.connect(url, all))
+    clients[#clients + 1] = client
+    return client
+  end
+
+  -- A queue that no other case knows.
+  local function fresh()
+    serial = serial + 1
+    return prefix .. serial
+  end
+
+  after_each(function()
+    for _, client in ipairs(clients) do client:close() end
+    clients = {}
+  end)
+
+  it("takes confirmed messages and gives them back in order", function()
+    local client, queue = connect(), fresh()
+    for i = 1, 200 do assert(client:send(queue, tostring(i), nil, { confirm = i % 50 == 0 })) end
+    local subscription = assert(client:subscribe(queue, { ack = "client", confirm = true }))
+    for i = 1, 200 do
+      local message = assert(subscription:receive(10))
+      assert.equal(tostring(i), message.body)
+      if i % 20 == 0 then assert(message:ack()) end
+    end
+    assert(client:disconnect())
+  end)
+
+  it("keeps bodies of any bytes and headers of any text", function()
+    local client, queue = connect(), fresh()
+    local bytes = {}
+    for i = 0, 255 do bytes[i + 1] = string.char(i) end
+    local body = table.concat(bytes):rep(1024)
+    local subscription = assert(client:subscribe(queue))
+    assert(client:send(queue, body, { text = "a:b\\c\nd é", empty = "" }))
+    assert(client:send(queue, ""))
+    assert(client:send(queue, { list = { 1, 2 }, text = "é" }))
+    local message = assert(subscription:receive(10))
+    assert.is_true(message.body == body)
+    assert.equal("a:b\\c\nd é", message.headers.text)
+    assert.equal("", message.headers.empty)
+    assert.equal("", assert(subscription:receive(10)).body)
+    assert.same({ list = { 1, 2 }, text = "é" }, assert(subscription:receive(10)):json())
+  end)
+
+  it("serves ten tasks that share one client", function()
+    local client, done = connect(), 0
+    for _ = 1, 10 do
+      stomp.spawn(function()
+        local queue = fresh()
+        local subscription = assert(client:subscribe(queue, { ack = "client-individual" }))
+        for k = 1, 30 do
+          assert(client:send(queue, tostring(k), nil, { confirm = k % 3 == 0 }))
+          local message = assert(subscription:receive(10))
+          assert(message.body == tostring(k))
+          assert(message:ack())
+        end
+        done = done + 1
+        if done == 10 then assert(client:disconnect()) end
+      end)
+    end
+    assert.is_true(client:run(30))
+    assert.equal(10, done)
+  end)
+
+  it("hands messages to handlers that send, fail and disconnect", function()
+    local failures, log = {}, {}
+    local client = connect { on_error = function(_, err) failures[#failures + 1] = err end }
+    local questions, answers = fresh(), fresh()
+    assert(client:subscribe(answers, function(message, of)
+      log[#log + 1] = message.body
+      if #log == 4 then of:disconnect() end
+    end))
+    assert(client:subscribe(questions, { ack = "client" }, function(message, of)
+      assert(message:ack())
+      if message.body == "3" then error("no answer to 3") end
+      assert(of:send(answers, message.body, nil, { confirm = true }))
+    end))
+    for i = 1, 5 do assert(client:send(questions, tostring(i))) end
+    assert.is_true(client:run(20))
+    assert.same({ "1", "2", "4", "5" }, log)
+    assert.equal(1, #failures)
+    assert.equal("handler", failures[1].kind)
+  end)
+
+  it("gives what was not acknowledged to the next one", function()
+    local queue = fresh()
+    local first, second = connect(), connect()
+    local subscription = assert(first:subscribe(queue, { ack = "client-individual", confirm = true }))
+    for i = 1, 3 do assert(first:send(queue, tostring(i), nil, { confirm = true })) end
+    local messages = {}
+    for i = 1, 3 do messages[i] = assert(subscription:receive(10)) end
+    assert(messages[2]:ack())
+    assert(first:disconnect())
+    fixture.failure("closed", messages[1]:ack())
+    local other = assert(second:subscribe(queue))
+    local one, three = assert(other:receive(10)), assert(other:receive(10))
+    assert.same({ "1", "3", true, true }, { one.body, three.body, one.redelivered, three.redelivered })
+    fixture.failure("timeout", other:receive(0.2))
+  end)
+
+  it("hands out no more than the prefetch", function()
+    local client, queue = connect(), fresh()
+    for i = 1, 3 do assert(client:send(queue, tostring(i), nil, { confirm = true })) end
+    local subscription = assert(client:subscribe(queue, { ack = "client-individual", prefetch = 1 }))
+    local message = assert(subscription:receive(10))
+    fixture.failure("timeout", subscription:receive(0.3))
+    assert(message:ack())
+    assert.equal("2", assert(subscription:receive(10)).body)
+  end)
+
+  it("refuses a wrong passcode for good", function()
+    local url, login = broker()
+    local err = fixture.failure("broker", stomp.connect(url, { login = login, passcode = "wrong", proxy = false }))
+    assert.is_true(err.permanent)
+    assert.equal("ERROR", err.frame.command)
+  end)
+
+  it("ends an unknown destination with an error that names the frame", function()
+    local client = connect()
+    assert(client:send("/no-such-kind/a", "x"))
+    local err = fixture.failure("broker", client:run(10))
+    assert.equal("SEND", err.after[1].command)
+    assert.equal("/no-such-kind/a", err.after[1].destination)
+    fixture.failure("closed", client:send("/queue/a", "x"))
+  end)
+
+  it("keeps a connection whose script computes for longer than the heart-beats", function()
+    local client, queue = connect { heartbeat = { send = 1, receive = 1 } }, fresh()
+    if client.server:find("^lua%-stomp") then return end -- it computes with us
+    assert.same({ send = 1, receive = 1 }, client.heartbeat)
+    local finish = stomp.now() + 3.5
+    while stomp.now() < finish do fresh() end
+    assert(client:send(queue, "still here", nil, { confirm = true }))
+  end)
+
+  it("lets a slow reader stop the flood, without losing anything", function()
+    local sender, queue = connect(), fresh()
+    local body = ("x"):rep(1000)
+    local reader = connect { limits = { inbox = 65536, inbox_hard = 16777216 } }
+    local subscription = assert(reader:subscribe(queue, { ack = "auto", confirm = true }))
+    for i = 1, 2000 do assert(sender:send(queue, i .. body, nil, { confirm = i == 2000 })) end
+    assert(reader:send(queue .. "-other", "not behind the flood", nil, { confirm = true, timeout = 10 }))
+    for i = 1, 2000 do assert(assert(subscription:receive(10)).body == i .. body) end
+    fixture.failure("timeout", subscription:receive(0))
+    assert.equal(0, reader:stats().inbox_bytes)
+  end)
+end
+
+return suite
