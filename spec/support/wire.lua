@@ -82,15 +82,38 @@ function wire.fill(link, body, first)
   return n
 end
 
---- Run Lua code in a process of its own; its output and whether it exited with 0.
-function wire.script(code)
+--- The 101 for a request's Sec-WebSocket-Key.
+function wire.switching(key)
+  local pipe = assert(io.popen(("printf %%s '%s258EAFA5-E914-47DA-95CA-C5AB0DC85B11' |"
+    .. " openssl sha1 -binary | openssl base64"):format(key)))
+  local accept = pipe:read("*l")
+  pipe:close()
+  return "HTTP/1.1 101 X\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: "
+    .. accept .. "\r\n\r\n"
+end
+
+local function interpreter()
   local first = 0
   while arg[first - 1] do first = first - 1 end
-  local name = os.tmpname()
+  return arg[first]
+end
+
+--- Run Lua code in a process of its own, by this interpreter, or, where a whole
+-- LuaPosix is needed (Debian has none for 5.4), by Lua 5.1; its output and its
+-- exit status.
+function wire.script(code, posix)
+  local name, lua = os.tmpname(), interpreter()
   local file = assert(io.open(name, "w"))
-  file:write(("package.path = %q\npackage.cpath = %q\n"):format(package.path, package.cpath), code)
+  if posix then
+    lua = "lua5.1"
+    file:write('package.path = "./lua/?.lua;./lua/?/init.lua;./?.lua;" .. package.path\n',
+      'package.cpath = "./build/5.1/?.so;" .. package.cpath\n')
+  else
+    file:write(("package.path = %q\npackage.cpath = %q\n"):format(package.path, package.cpath))
+  end
+  file:write(code)
   file:close()
-  local pipe = assert(io.popen(("%s %s 2>&1; echo exit $?"):format(arg[first], name)))
+  local pipe = assert(io.popen(("%s %s 2>&1; echo exit $?"):format(lua, name)))
   local output = pipe:read("*a")
   pipe:close()
   os.remove(name)

@@ -308,15 +308,10 @@ static void end(stompio_link *l, const stomp_error *error) {
   on_closed(l);
 }
 
-static void adopt(stompio_link *l, int fd) {
-  lws_adopt_desc_t how = { 0 };
-  how.vh = stompio_service_vhost();
-  how.type = LWS_ADOPT_SOCKET;
-  how.fd.sockfd = fd;
-  how.vh_prot_name = "stomp";
-  how.opaque = &l->owner;
-  if (!lws_adopt_descriptor_vhost_via_info(&how)) {
-    stomp_error refused; /* libwebsockets has closed the descriptor */
+void stompio_link_adopt(stompio_link *l, int fd) {
+  l->started = true;
+  if (!stompio_service_adopt(&l->owner, fd, false)) {
+    stomp_error refused;
     stomp_error_set(&refused, STOMP_CCONNECT, STOMP_NO_OFFSET);
     stomp_error_add(&refused, "too many open files");
     end(l, &refused);
@@ -334,7 +329,7 @@ static void dialed(void *owner, int fd, const stomp_error *error) {
   if (fd < 0)
     end(l, error);
   else
-    adopt(l, fd);
+    stompio_link_adopt(l, fd);
   stompio_link_unref(l);
 }
 
@@ -344,9 +339,9 @@ static void start_dial(stompio_link *l) {
   bool wanted;
   l->started = true;
   pthread_mutex_lock(&l->lock);
-  wanted = !l->give_up; /* else closed before it began */
+  wanted = !l->give_up;
   pthread_mutex_unlock(&l->lock);
-  if (!wanted) {
+  if (!wanted || !stompio_service_context()) { /* over before it began */
     on_closed(l);
     return;
   }

@@ -79,6 +79,9 @@ void stompio_link_unref(stompio_link *link);
 /* Any thread: have the I/O thread look at the link. false: it is not running. */
 bool stompio_link_wake(stompio_link *link);
 
+/* I/O thread: the socket is the link's. */
+void stompio_link_adopt(stompio_link *link, int fd);
+
 /* I/O thread: look at everything and do what is due. */
 void stompio_link_update(stompio_link *link);
 /* I/O thread: the job behind `wake`, and the socket's callbacks. */

@@ -1,109 +1,128 @@
 /* SPDX-License-Identifier: MIT
  *
- * See listener.h. The vhost is made and destroyed by jobs on the I/O thread. */
+ * See listener.h. The socket is ours and libwebsockets only watches it: two of
+ * its own listeners on one port share a socket in silence, it does not say why
+ * it cannot listen, and without descriptors left it spins. */
 #include "listener.h"
 #include "dial.h"
 #include "link_private.h"
+#include <errno.h>
+#include <fcntl.h>
+#include <netdb.h>
+#include <netinet/in.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
 
 #define BACKLOG 256 /* accepted links that nobody took yet: then refused */
+#define ROUND   64  /* accepted in one round, so that others get their turn */
 
 struct stompio_listener {
-  stompio_acceptor acceptor; /* first: what a protocol's user points to */
+  stompio_owner owner; /* first: what the socket's callbacks get */
   stompio_job job;
-  char host[64];
   unsigned generation;
+  unsigned port;
   stompio_link_options options;
 
   pthread_mutex_t lock;
   pthread_cond_t changed;
   /* under lock */
   bool done; /* the job has run */
-  bool closing;
-  unsigned port;
+  bool watched;
   stompio_event event;
   stompio_link *queue[BACKLOG];
   size_t n_queue;
 
-  struct lws_vhost *vhost;         /* I/O thread only */
-  struct lws_protocols *protocols; /* I/O thread only, lent */
+  int fd;    /* the caller's until the I/O thread watches it */
+  int spare; /* I/O thread, while it runs: given up when none is left */
 };
 
 /* ---- I/O thread ---- */
 
-static stompio_owner *on_accept(stompio_acceptor *acceptor, struct lws *wsi) {
-  stompio_listener *s = (stompio_listener *)acceptor;
+/* A link for the socket, which is taken in any case. */
+static void take(stompio_listener *s, int fd) {
   stomp_error error;
-  stompio_link *link = NULL;
+  stompio_link *link;
   bool full;
   pthread_mutex_lock(&s->lock);
-  full = s->closing || s->n_queue == BACKLOG;
+  full = s->n_queue == BACKLOG;
   pthread_mutex_unlock(&s->lock);
-  if (!full)
-    link = stompio_link_new(&s->options, &error);
-  if (!link)
-    return NULL;
-  link->started = true;
-  link->owner.wsi = wsi;
-  stompio_prepare_socket(lws_get_socket_fd(wsi));
+  link = full ? NULL : stompio_link_new(&s->options, &error);
+  if (!link) {
+    close(fd);
+    return;
+  }
+  stompio_prepare_socket(fd);
+  stompio_link_adopt(link, fd);
   pthread_mutex_lock(&s->lock);
   s->queue[s->n_queue++] = link;
   stompio_event_raise(&s->event);
   pthread_mutex_unlock(&s->lock);
-  return &link->owner;
 }
 
-static void finished(stompio_listener *s) {
+/* No descriptor is left: the socket would stay readable for ever. With the
+ * spare one the peer is let in and sent away. */
+static void send_away(stompio_listener *s) {
+  int fd;
+  close(s->spare);
+  fd = accept4(s->fd, NULL, NULL, SOCK_CLOEXEC);
+  if (fd >= 0)
+    close(fd);
+  s->spare = open("/dev/null", O_RDONLY | O_CLOEXEC);
+}
+
+static void on_readable(void *owner, unsigned char *none, size_t len) {
+  stompio_listener *s = owner;
+  int i;
+  (void)none;
+  (void)len;
+  for (i = 0; i < ROUND; i++) {
+    int fd = accept4(s->fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+    if (fd >= 0)
+      take(s, fd);
+    else if ((errno == EMFILE || errno == ENFILE) && s->spare >= 0)
+      send_away(s);
+    else
+      return; /* none is left, or it went again: poll says when to look */
+  }
+}
+
+static bool on_writable(void *owner) {
+  (void)owner;
+  return true;
+}
+
+static void on_closed(void *owner) {
+  (void)owner;
+}
+
+static const stompio_handler handler = { on_readable, on_writable, on_closed };
+
+static void finished(stompio_listener *s, bool watched) {
   pthread_mutex_lock(&s->lock);
   s->done = true;
+  s->watched = watched;
   pthread_cond_broadcast(&s->changed);
   pthread_mutex_unlock(&s->lock);
 }
 
 static void listen_job(stompio_job *job) {
   stompio_listener *s = lws_container_of(job, stompio_listener, job);
-  struct lws_context_creation_info info;
-  int port;
-  memset(&info, 0, sizeof info);
-  s->protocols = stompio_service_lend(&s->acceptor);
-  if (!s->protocols) {
-    finished(s);
-    return;
-  }
-  info.port = (int)s->port;
-  info.iface = s->host;
-  info.protocols = s->protocols;
-  info.listen_accept_role = "raw-skt";
-  info.listen_accept_protocol = "stomp";
-  info.vhost_name = "stomp-listener";
-  info.options = LWS_SERVER_OPTION_ADOPT_APPLY_LISTEN_ACCEPT_CONFIG |
-                 LWS_SERVER_OPTION_ONLY_RAW;
-  s->vhost = lws_create_vhost(stompio_service_context(), &info);
-  if (s->vhost) {
-    port = lws_get_vhost_listen_port(s->vhost);
-    pthread_mutex_lock(&s->lock);
-    s->port = port > 0 ? (unsigned)port : 0;
-    pthread_mutex_unlock(&s->lock);
-  }
-  finished(s);
+  finished(s, stompio_service_adopt(&s->owner, s->fd, true));
 }
 
-/* Links that were accepted keep their vhost until they end: libwebsockets 4.1
- * leaves them running, later ones close them. */
 static void close_job(stompio_job *job) {
   stompio_listener *s = lws_container_of(job, stompio_listener, job);
-  if (stompio_service_context()) { /* else both went with the context */
-    if (s->vhost)
-      lws_vhost_destroy(s->vhost);
-    if (s->protocols)
-      stompio_service_give_back(s->protocols);
-  }
-  finished(s);
+  if (s->owner.wsi) /* else it went with the context */
+    lws_set_timeout(s->owner.wsi, 1, LWS_TO_KILL_SYNC);
+  finished(s, false);
 }
 
 /* ---- Caller's thread ---- */
 
+/* Have the I/O thread run the job and wait for it. false: it is not running. */
 static bool run(stompio_listener *s, void (*job)(stompio_job *)) {
   s->job.run = job;
   s->done = false;
@@ -120,49 +139,122 @@ static void free_listener(stompio_listener *s) {
   size_t i;
   for (i = 0; i < s->n_queue; i++)
     stompio_link_release(s->queue[i]);
+  if (s->fd >= 0)
+    close(s->fd);
+  if (s->spare >= 0)
+    close(s->spare);
   stompio_event_close(&s->event);
   pthread_cond_destroy(&s->changed);
   pthread_mutex_destroy(&s->lock);
   free(s);
 }
 
+static unsigned port_of(int fd) {
+  struct sockaddr_storage at = { 0 };
+  socklen_t len = sizeof at;
+  in_port_t port = 0;
+  if (getsockname(fd, (struct sockaddr *)&at, &len) != 0)
+    return 0;
+  if (at.ss_family == AF_INET)
+    port = ((struct sockaddr_in *)&at)->sin_port;
+  else if (at.ss_family == AF_INET6)
+    port = ((struct sockaddr_in6 *)&at)->sin6_port;
+  return ntohs(port);
+}
+
+/* A listening socket, or -1 with errno. */
+static int listen_at(const struct addrinfo *a) {
+  int one = 1, number;
+  int fd = socket(a->ai_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+  if (fd < 0)
+    return -1;
+  /* a port whose connections are in TIME_WAIT can be had again */
+  setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof one);
+  if (bind(fd, a->ai_addr, a->ai_addrlen) == 0 && listen(fd, SOMAXCONN) == 0)
+    return fd;
+  number = errno;
+  close(fd);
+  errno = number;
+  return -1;
+}
+
+/* NULL, or why it cannot listen there. */
+static const char *open_socket(stompio_listener *s, const char *host,
+                               unsigned port) {
+  struct addrinfo hints = { .ai_flags = AI_NUMERICHOST | AI_NUMERICSERV,
+                            .ai_socktype = SOCK_STREAM };
+  struct addrinfo *list = NULL;
+  char text[8];
+  int status;
+  snprintf(text, sizeof text, "%u", port);
+  status = getaddrinfo(host, text, &hints, &list);
+  if (status != 0)
+    return "not an address";
+  s->fd = listen_at(list);
+  freeaddrinfo(list);
+  if (s->fd < 0)
+    return strerror(errno);
+  s->port = port_of(s->fd);
+  s->spare = open("/dev/null", O_RDONLY | O_CLOEXEC);
+  return NULL;
+}
+
+static stompio_listener *fail(stompio_listener *s, const char *why,
+                              stomp_error *error) {
+  stomp_error_set(error, STOMP_CLISTEN, STOMP_NO_OFFSET);
+  stomp_error_add(error, why);
+  free_listener(s);
+  return NULL;
+}
+
+/* An empty one, on no socket yet; NULL: no memory. */
+static stompio_listener *new_listener(const stompio_link_options *options) {
+  stompio_listener *s = calloc(1, sizeof *s);
+  if (!s)
+    return NULL;
+  s->owner.handler = &handler;
+  s->generation = stompio_service_generation();
+  s->options = *options;
+  s->fd = s->spare = s->event.fd = -1;
+  pthread_mutex_init(&s->lock, NULL);
+  pthread_cond_init(&s->changed, NULL);
+  return s;
+}
+
 stompio_listener *stompio_listener_open(const char *host, unsigned port,
                                         const stompio_link_options *options,
                                         stomp_error *error) {
-  stompio_listener *s = calloc(1, sizeof *s);
+  stompio_listener *s = new_listener(options);
+  const char *why;
   stomp_error_clear(error);
-  if (!s || strlen(host) >= sizeof s->host) {
-    stomp_error_set(error, s ? STOMP_CLISTEN : STOMP_ENOMEM, STOMP_NO_OFFSET);
-    free(s);
+  if (!s) {
+    stomp_error_set(error, STOMP_ENOMEM, STOMP_NO_OFFSET);
     return NULL;
   }
-  strcpy(s->host, host);
-  s->acceptor.on_accept = on_accept;
-  s->generation = stompio_service_generation();
-  s->options = *options;
-  s->port = port;
-  pthread_mutex_init(&s->lock, NULL);
-  pthread_cond_init(&s->changed, NULL);
-  if (stompio_event_init(&s->event) && run(s, listen_job)) {
-    if (s->vhost)
-      return s;
-    run(s, close_job);
+  why = open_socket(s, host, port);
+  if (!why && !stompio_event_init(&s->event))
+    why = strerror(errno);
+  if (!why && !run(s, listen_job))
+    why = "the I/O thread is not running";
+  if (!why && !s->watched) {
+    s->fd = -1; /* libwebsockets has closed it */
+    why = "too many open files";
   }
-  stomp_error_set(error, STOMP_CLISTEN, STOMP_NO_OFFSET);
+  if (!why)
+    return s;
+  fail(s, why, error);
+  stomp_error_add(error, ": ");
   stomp_error_add(error, host);
   stomp_error_add(error, ":");
   stomp_error_add_number(error, port);
-  free_listener(s);
   return NULL;
 }
 
 void stompio_listener_release(stompio_listener *s) {
   if (!s || s->generation != stompio_service_generation())
     return;
-  pthread_mutex_lock(&s->lock);
-  s->closing = true;
-  pthread_mutex_unlock(&s->lock);
   run(s, close_job);
+  s->fd = -1; /* closed with its wsi */
   free_listener(s);
 }
 

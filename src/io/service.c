@@ -5,6 +5,7 @@
  * is lost. Jobs run after lws_service has returned, because a vhost must not be
  * destroyed inside a callback. */
 #include "service.h"
+#include "tls/tls.h"
 #include "frames.h"
 #include <libwebsockets.h>
 #include <pthread.h>
@@ -12,6 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <unistd.h>
 
 /* One read takes at most this much, one write as much. */
 #define READ_SIZE  ((size_t)64 << 10)
@@ -32,7 +34,6 @@ static struct {
   stompio_job **last;          /* under lock */
   struct lws_context *context; /* under lock; set while RUNNING */
   struct lws_vhost *vhost;     /* I/O thread only */
-  struct loan *loans;          /* I/O thread only */
   pthread_t thread;            /* under lock */
   bool watched;                /* under lock: fork and exit */
   unsigned generation;         /* fixed in each process */
@@ -43,27 +44,19 @@ static struct {
 
 /* ---- libwebsockets' callback ---- */
 
-static stompio_owner *accepted(struct lws *wsi) {
-  const struct lws_protocols *protocol = lws_get_protocol(wsi);
-  stompio_acceptor *acceptor = protocol ? protocol->user : NULL;
-  stompio_owner *owner = acceptor ? acceptor->on_accept(acceptor, wsi) : NULL;
-  lws_set_opaque_user_data(wsi, owner);
-  return owner;
-}
-
 static int on_event(struct lws *wsi, enum lws_callback_reasons reason,
                     void *user, void *in, size_t len) {
   stompio_owner *owner;
   (void)user;
   switch ((int)reason) {
     case LWS_CALLBACK_RAW_ADOPT:
+    case LWS_CALLBACK_RAW_ADOPT_FILE:
       owner = lws_get_opaque_user_data(wsi);
-      if (!owner)
-        owner = accepted(wsi);
       if (owner)
         owner->wsi = wsi;
       return owner ? 0 : -1;
     case LWS_CALLBACK_RAW_RX:
+    case LWS_CALLBACK_RAW_RX_FILE:
       owner = lws_get_opaque_user_data(wsi);
       if (owner)
         owner->handler->on_bytes(owner, in, len);
@@ -72,6 +65,7 @@ static int on_event(struct lws *wsi, enum lws_callback_reasons reason,
       owner = lws_get_opaque_user_data(wsi);
       return owner && owner->handler->on_writable(owner) ? 0 : -1;
     case LWS_CALLBACK_RAW_CLOSE:
+    case LWS_CALLBACK_RAW_CLOSE_FILE:
       owner = lws_get_opaque_user_data(wsi);
       lws_set_opaque_user_data(wsi, NULL);
       if (owner) {
@@ -83,50 +77,22 @@ static int on_event(struct lws *wsi, enum lws_callback_reasons reason,
   }
 }
 
-static void set_protocol(struct lws_protocols *protocol, void *user) {
-  memset(protocol, 0, sizeof *protocol);
-  protocol->name = "stomp";
-  protocol->callback = on_event;
-  protocol->rx_buffer_size = READ_SIZE;
-  protocol->tx_packet_size = WRITE_SIZE;
-  protocol->user = user;
-}
-
-/* A list to lend; `list` is first, so that it can be given back. */
-struct loan {
-  struct lws_protocols list[2];
-  struct loan *next;
-  bool lent;
-};
-
-struct lws_protocols *stompio_service_lend(stompio_acceptor *acceptor) {
-  struct loan *loan = service.loans;
-  while (loan && loan->lent)
-    loan = loan->next;
-  if (!loan) {
-    loan = calloc(1, sizeof *loan);
-    if (!loan)
-      return NULL;
-    loan->next = service.loans;
-    service.loans = loan;
+/* Whatever libwebsockets calls `file` is a listening socket here. */
+bool stompio_service_adopt(stompio_owner *owner, int fd, bool listening) {
+  lws_adopt_desc_t how = { 0 };
+  if (!service.context) { /* it is a last job, after the end */
+    close(fd);
+    return false;
   }
-  loan->lent = true;
-  set_protocol(&loan->list[0], acceptor);
-  return loan->list;
-}
-
-void stompio_service_give_back(struct lws_protocols *protocols) {
-  struct loan *loan = (struct loan *)protocols;
-  loan->list[0].user = NULL;
-  loan->lent = false;
-}
-
-static void free_loans(void) {
-  while (service.loans) {
-    struct loan *loan = service.loans;
-    service.loans = loan->next;
-    free(loan);
-  }
+  how.vh = service.vhost;
+  how.type = listening ? LWS_ADOPT_RAW_FILE_DESC : LWS_ADOPT_SOCKET;
+  if (listening)
+    how.fd.filefd = fd;
+  else
+    how.fd.sockfd = fd;
+  how.vh_prot_name = "stomp";
+  how.opaque = owner;
+  return lws_adopt_descriptor_vhost_via_info(&how) != NULL;
 }
 
 /* ---- The thread ---- */
@@ -148,11 +114,15 @@ static struct lws_context *make_context(void) {
 }
 
 static struct lws_vhost *make_vhost(struct lws_context *context) {
-  static struct lws_protocols protocols[2];
+  static const struct lws_protocols protocols[] = {
+    { .name = "stomp",
+      .callback = on_event,
+      .rx_buffer_size = READ_SIZE,
+      .tx_packet_size = WRITE_SIZE },
+    { 0 }
+  };
   struct lws_context_creation_info info;
   memset(&info, 0, sizeof info);
-  memset(protocols, 0, sizeof protocols);
-  set_protocol(&protocols[0], NULL);
   info.port = CONTEXT_PORT_NO_LISTEN;
   info.protocols = protocols;
   info.vhost_name = "stomp";
@@ -211,7 +181,6 @@ static void *run(void *unused) {
   }
   /* nobody wakes a context that is going: the flag is down already */
   lws_context_destroy(context);
-  free_loans();
   pthread_mutex_lock(&service.lock);
   service.context = NULL;
   pthread_mutex_unlock(&service.lock);
@@ -233,7 +202,6 @@ static void in_child(void) {
   service.first = NULL;
   service.last = &service.first;
   service.context = NULL;
-  service.loans = NULL;
   service.generation++;
 }
 
@@ -268,9 +236,11 @@ static bool start_locked(void) {
   sigset_t all, before;
   struct sigaction pipe_action;
   bool ok;
-  if (!service.watched)
+  if (!service.watched) {
+    stomp_tls_init(); /* its atexit handler first, so that ours runs before */
     service.watched =
       pthread_atfork(NULL, NULL, in_child) == 0 && atexit(at_exit) == 0;
+  }
   lws_set_log_level(0, NULL);
   service.phase = STARTING;
   sigaction(SIGPIPE, NULL, &pipe_action);
@@ -334,8 +304,4 @@ unsigned stompio_service_generation(void) {
 
 struct lws_context *stompio_service_context(void) {
   return service.context;
-}
-
-struct lws_vhost *stompio_service_vhost(void) {
-  return service.vhost;
 }

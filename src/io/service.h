@@ -11,7 +11,6 @@
 #include <stdbool.h>
 
 struct lws_context;
-struct lws_vhost;
 
 /* Work for the I/O thread, embedded in its owner's struct, which must live
  * until it has run. */
@@ -42,14 +41,14 @@ stompio_posted stompio_service_post(stompio_job *job);
  * another generation is dead. */
 unsigned stompio_service_generation(void);
 
-/* I/O thread only: the context, and the vhost of connected sockets. */
+/* I/O thread only. */
 struct lws_context *stompio_service_context(void);
-struct lws_vhost *stompio_service_vhost(void);
 
 /* What a socket's owner does; the opaque user data of a wsi begins with a
  * pointer to one. All on the I/O thread. */
 struct lws;
 typedef struct stompio_handler {
+  /* a listening socket gets no bytes: there is somebody to accept */
   void (*on_bytes)(void *owner, unsigned char *bytes, size_t len);
   /* false: close the socket now */
   bool (*on_writable)(void *owner);
@@ -61,18 +60,9 @@ typedef struct stompio_owner {
   struct lws *wsi; /* NULL: no socket */
 } stompio_owner;
 
-/* A listener's protocol entry has one of these as its `user`. */
-typedef struct stompio_acceptor {
-  /* A socket was accepted: its owner, or NULL to refuse it. */
-  stompio_owner *(*on_accept)(struct stompio_acceptor *acceptor,
-                              struct lws *wsi);
-} stompio_acceptor;
-
-/* I/O thread only. A protocol list for a listener's vhost, whose sockets may
- * use it longer than the listener lives: it is lent, given back, and freed with
- * the context. NULL: no memory. */
-struct lws_protocols;
-struct lws_protocols *stompio_service_lend(stompio_acceptor *acceptor);
-void stompio_service_give_back(struct lws_protocols *protocols);
+/* I/O thread only. Watch a connected socket, or a listening one, which its owner
+ * must not close any more: that is done here after on_closed. false: not taken,
+ * and closed. */
+bool stompio_service_adopt(stompio_owner *owner, int fd, bool listening);
 
 #endif

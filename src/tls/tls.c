@@ -77,6 +77,10 @@ static stomp_status prepare(stomp_tls *t, const stomp_tls_options *o,
   return STOMP_OK;
 }
 
+void stomp_tls_init(void) {
+  OPENSSL_init_crypto(0, NULL);
+}
+
 stomp_tls *stomp_tls_new(const stomp_tls_options *options, stomp_error *error) {
   stomp_tls *t = calloc(1, sizeof *t);
   stomp_error_clear(error);

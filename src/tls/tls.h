@@ -12,18 +12,22 @@
 /* All texts end in NUL and are borrowed during stomp_tls_new. `ca`, `cert` and
  * `key` are file names, or PEM text where they contain "-----BEGIN". */
 typedef struct stomp_tls_options {
-  bool server;            /* then cert and key are needed */
-  bool no_verify;         /* client: accept any certificate */
-  const char *name;       /* client: the host connected to, name or address */
-  const char *ca;         /* NULL: the system's */
-  const char *cert, *key; /* NULL: none */
-  const char *passphrase; /* of the key, NULL: none */
+  bool server;             /* then cert and key are needed */
+  bool no_verify;          /* client: accept any certificate */
+  const char *name;        /* client: the host connected to, name or address */
+  const char *ca;          /* NULL: the system's */
+  const char *cert, *key;  /* NULL: none */
+  const char *passphrase;  /* of the key, NULL: none */
   const char *min_version; /* "1.2" or "1.3"; NULL: 1.2 */
   const char *pin; /* base64 of the SHA-256 of the server's public key (SPKI),
                     * NULL: none */
 } stomp_tls_options;
 
 typedef struct stomp_tls stomp_tls;
+
+/* Have OpenSSL register its own atexit handler now, so that it runs after those
+ * registered later: who ends TLS at exit does it before. */
+void stomp_tls_init(void);
 
 /* NULL with *error: SOPTION naming the file or option, or ENOMEM. */
 stomp_tls *stomp_tls_new(const stomp_tls_options *options, stomp_error *error);

@@ -1,0 +1,213 @@
+-- SPDX-License-Identifier: MIT
+-- How a link ends, in each state it can be in: docs/transport.md, "link:close"
+-- and "link:next".
+local lws = require "stomp.lws"
+local socket = require "socket"
+local wire = require "spec.support.wire"
+
+local function message(link, n, body)
+  return link:send("MESSAGE", { subscription = "s", destination = "/q", ["message-id"] = n }, body)
+end
+
+-- A port where connections are taken and nobody answers; the listening socket.
+local function silent_port()
+  local server = assert(socket.bind("127.0.0.1", 0))
+  local _, port = server:getsockname()
+  return { port = function() return tonumber(port) end }, server
+end
+
+describe("A link that is closed", function()
+  local function ends_cleanly(link)
+    link:close()
+    assert.equal("clean", (wire.next(link)))
+    link:close()
+    assert.equal("clean", (wire.next(link)))
+    assert.equal("closed", link:info().state)
+    local sent, _, err = link:send("SEND", { destination = "/q" }, "late")
+    assert.is_nil(sent)
+    assert.equal("closed", err.kind)
+  end
+
+  it("right after open is over at once", function()
+    ends_cleanly(wire.open(wire.listen()))
+  end)
+
+  it("while nobody answers the upgrade is over at once", function()
+    local port, server = silent_port()
+    local link = wire.open(port)
+    local accepted = assert(server:accept())
+    accepted:settimeout(10)
+    assert.matches("^GET / HTTP/1.1", accepted:receive("*l"))
+    ends_cleanly(link)
+    repeat local line, why = accepted:receive("*l") until not line or why
+    accepted:close()
+    server:close()
+  end)
+
+  it("before CONNECTED came is over at once, and the peer sees it", function()
+    local listener = wire.listen()
+    local client = wire.open(listener)
+    local server = wire.accepted(listener)
+    assert.equal("CONNECT", wire.next(server).command)
+    ends_cleanly(client)
+    local how, _, err = wire.ending(server)
+    assert.equal("broken", how)
+    assert.equal("closed", err.kind)
+    assert.equal(1000, err.code)
+  end)
+
+  it("when connected tells the peer 1000", function()
+    local client, server = wire.pair()
+    ends_cleanly(client)
+    local how, _, err = wire.ending(server)
+    assert.equal("broken", how)
+    assert.equal(1000, err.code)
+  end)
+
+  it("writes what was sent before", function()
+    local client, server = wire.pair()
+    for i = 1, 50 do assert.is_true(message(server, i, ("x"):rep(10000))) end
+    server:close()
+    local how, _, err, frames = wire.ending(client)
+    assert.equal(50, #frames)
+    assert.equal("broken", how)
+    assert.equal(1000, err.code)
+  end)
+
+  it("gives up after two seconds when the peer reads nothing", function()
+    local port, listening = silent_port()
+    local link = wire.open(port)
+    local peer = assert(listening:accept())
+    peer:settimeout(10)
+    local key
+    repeat
+      local line = assert(peer:receive("*l"))
+      key = key or line:match("^Sec%-WebSocket%-Key: (.*)")
+    until line == ""
+    assert(peer:send(wire.switching(key)))
+    local connected = "CONNECTED\nversion:1.2\n\n\0"
+    assert(peer:send("\x81" .. string.char(#connected) .. connected))
+    assert.equal("CONNECTED", wire.next(link).command)
+    local n = 0
+    while link:send("SEND", { destination = "/q" }, ("x"):rep(60000)) do n = n + 1 end
+    local start = lws.now()
+    link:close()
+    assert.equal("clean", (wire.next(link)))
+    assert.is_true(lws.now() - start < 0.5)
+    -- the I/O thread lets go of the socket: the peer reads less than was sent
+    local total, deadline = 0, lws.now() + 10
+    lws.poll({ peer:getfd() }, { "" }, 2.5, {}) -- POLLHUP or the time
+    peer:settimeout(10)
+    repeat
+      local data, why, part = peer:receive(65536)
+      total = total + #(data or part)
+    until why or lws.now() > deadline
+    assert.is_true(total < n * 60000)
+    assert.is_true(lws.now() < deadline, "still open")
+    peer:close()
+    listening:close()
+  end)
+end)
+
+describe("A link whose peer ends", function()
+  it("hands out the frames before it says how", function()
+    local client, server = wire.pair()
+    assert.is_true(client:send("SUBSCRIBE", { id = "s", destination = "/q/last" }))
+    assert.equal("SUBSCRIBE", wire.next(server).command)
+    for i = 1, 3 do assert.is_true(message(server, i, "x")) end
+    server:close()
+    local how, text, err, frames = wire.ending(client)
+    assert.equal(3, #frames)
+    assert.equal("broken", how)
+    assert.equal("closed", err.kind)
+    assert.equal(text, tostring(err))
+    assert.equal("SUBSCRIBE", err.after[1].command)
+    assert.equal("/q/last", err.after[1].destination)
+    -- and again
+    assert.equal(text, select(2, wire.next(client)))
+  end)
+
+  it("says that the connection was lost when no close frame came", function()
+    local port, listening = silent_port()
+    local link = wire.open(port)
+    local peer = assert(listening:accept())
+    peer:close()
+    local how, _, err = wire.ending(link)
+    assert.equal("broken", how)
+    assert.equal("upgrade", err.kind)
+    listening:close()
+  end)
+
+  it("knows the broker's ERROR", function()
+    local client, server = wire.pair()
+    assert.is_true(server:refuse("Not here", "go away"))
+    local how, _, err, frames = wire.ending(client)
+    assert.equal("ERROR", frames[1].command)
+    assert.equal("broken", how)
+    assert.equal("broker", err.kind)
+    assert.matches("Not here", err.message)
+  end)
+
+  it("knows what a refused upgrade answered", function()
+    local port, listening = silent_port()
+    local link = wire.open(port)
+    local peer = assert(listening:accept())
+    peer:settimeout(10)
+    repeat local line = assert(peer:receive("*l")) until line == ""
+    assert(peer:send("HTTP/1.1 403 Forbidden\r\nX-Why: moon\r\nContent-Length: 4\r\n\r\nnope"))
+    local how, _, err = wire.ending(link)
+    assert.equal("broken", how)
+    assert.equal("upgrade", err.kind)
+    assert.equal(403, err.status)
+    assert.equal("nope", err.body)
+    assert.equal("moon", err.headers["x-why"])
+    peer:close()
+    listening:close()
+  end)
+
+  it("ends cleanly after DISCONNECT and its RECEIPT", function()
+    local client, server = wire.pair()
+    local id = assert(client:disconnect())
+    local frame = wire.next(server)
+    assert.equal("DISCONNECT", frame.command)
+    assert.equal(id, frame.headers.receipt)
+    assert.is_true(server:send("RECEIPT", { ["receipt-id"] = id }))
+    local how, note, _, frames = wire.ending(client)
+    assert.equal("clean", how)
+    assert.is_nil(note)
+    assert.equal("RECEIPT", frames[1].command)
+    assert.equal("clean", (wire.ending(server)))
+  end)
+
+  it("ends cleanly, with no receipt, after DISCONNECT and a close 1000", function()
+    local client, server = wire.pair()
+    assert(client:disconnect())
+    assert.equal("DISCONNECT", wire.next(server).command)
+    server:close()
+    local how, note = wire.ending(client)
+    assert.equal("clean", how)
+    assert.equal("no receipt", note)
+  end)
+
+  it("is found dead by missing heart-beats", function()
+    local port, listening = silent_port()
+    local link = wire.open(port, { heartbeat = { send = 0, receive = 0.1 } })
+    local peer = assert(listening:accept())
+    peer:settimeout(10)
+    -- a bare server that never beats: upgrade and CONNECTED by hand
+    local key
+    repeat
+      local line = assert(peer:receive("*l"))
+      key = key or line:match("^Sec%-WebSocket%-Key: (.*)")
+    until line == ""
+    assert(peer:send(wire.switching(key)))
+    local connected = "CONNECTED\nversion:1.2\nheart-beat:100,0\n\n\0"
+    assert(peer:send("\x81" .. string.char(#connected) .. connected))
+    local how, _, err, frames = wire.ending(link)
+    assert.equal("CONNECTED", frames[1].command)
+    assert.equal("broken", how)
+    assert.equal("heartbeat", err.kind)
+    peer:close()
+    listening:close()
+  end)
+end)
