@@ -146,11 +146,12 @@ static void answer(int fd, const char *text) {
   header(text, "\nreceipt:", receipt);
   if (strncmp(text, "CONNECT", 7) == 0) {
     static const char connected[] =
-        "CONNECTED\nversion:1.2\nheart-beat:0,0\nserver:load/1\n\n";
+      "CONNECTED\nversion:1.2\nheart-beat:0,0\nserver:load/1\n\n";
     send_text(fd, connected, sizeof connected);
   }
   if (receipt[0]) {
-    int n = snprintf(reply, sizeof reply, "RECEIPT\nreceipt-id:%s\n\n", receipt);
+    int n =
+      snprintf(reply, sizeof reply, "RECEIPT\nreceipt-id:%s\n\n", receipt);
     send_text(fd, reply, (size_t)n + 1);
   }
   if (strncmp(text, "SUBSCRIBE", 9) == 0 &&

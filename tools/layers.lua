@@ -46,7 +46,9 @@ local core = {
   buffer = "mem error",
   frame = "buffer",
   escape = "frame",
-  parser = "frame limits escape scan",
+  parser = "frame limits parser_private",
+  parser_private = "parser",
+  parser_lines = "escape parser_private scan",
   encoder = "frame escape",
   map = "mem error",
   sink = "error",
@@ -56,12 +58,14 @@ local core = {
   session_send = "session_private session_rules",
   session_receive = "session_private session_rules",
   websocket = "buffer random utf8",
-  http = "buffer frame",
-  handshake = "buffer frame random base64 sha1 http handshake_private",
+  http = "buffer base64 sha1",
+  handshake = "buffer frame random base64 http handshake_private",
   handshake_private = "handshake http",
   handshake_answer = "handshake_private",
   handshake_request = "handshake_private",
-  connection = "handshake session websocket",
+  connection = "handshake session websocket connection_private",
+  connection_private = "connection",
+  connection_feed = "connection_private",
 }
 core.session = core.session .. " session_private"
 
@@ -103,7 +107,10 @@ local levels = {
   "router subscription",
   "subscribing",
   "client",
-  "connect broker.engine",
+  "connect broker.queue",
+  "broker.session",
+  "broker.destinations",
+  "broker.engine",
   "init broker.init",
 }
 for i, names in ipairs(levels) do

@@ -5,7 +5,7 @@
 #include <stdint.h>
 
 static const char alphabet[] =
-    "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+  "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
 
 void stomp_base64(char *to, const void *bytes, size_t len) {
   const uint8_t *s = bytes;

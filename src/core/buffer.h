@@ -44,8 +44,8 @@ STOMP_CHECKED stomp_status stomp_buffer_append(stomp_buffer *b,
 
 /* The bytes not consumed yet; borrowed until the next call on the buffer. */
 static inline stomp_span stomp_buffer_span(const stomp_buffer *b) {
-  return (stomp_span) { b->block ? b->block + b->start : NULL,
-                        b->end - b->start };
+  return (stomp_span){ b->block ? b->block + b->start : NULL,
+                       b->end - b->start };
 }
 
 static inline size_t stomp_buffer_len(const stomp_buffer *b) {

@@ -4,43 +4,12 @@
  * other; here their results become each other's input, and the way down is
  * decided: which close code goes out, what an end of the bytes means. */
 #include "connection.h"
+#include "connection_private.h"
 #include <string.h>
 
 /* The output may exceed limits.outbox by this much for what must not wait:
  * control frames, DISCONNECT, beats. */
 #define HEADROOM 1024
-
-struct stomp_connection {
-  const stomp_memory *memory;
-  stomp_limits limits;
-  stomp_role role;
-  stomp_binary binary;
-  bool ignore_invalid;
-  uint64_t ping, linger; /* ms */
-
-  stomp_session *session;
-  stomp_handshake *handshake; /* NULL: bare */
-  stomp_websocket *websocket; /* NULL: bare */
-  stomp_buffer out;
-  stomp_frame *first, *last; /* frames that wait for the owner */
-  size_t frames_size;
-
-  bool started;   /* connect was called, or bytes came */
-  bool upgraded;  /* the handshake is over (bare: from birth) */
-  bool skipping;  /* the rest of this WebSocket message is of a bad frame */
-  bool ended;     /* no bytes are wanted or sent any more */
-  uint64_t now;   /* the latest time we were told */
-  uint64_t last_sent;
-  uint64_t ping_at;      /* when the unanswered ping went out, 0: none */
-  uint64_t linger_until; /* STOMP_NEVER: no closing handshake runs */
-  uint16_t close_code;   /* of the peer's close frame, 0: none */
-  char close_reason[124];
-  size_t close_reason_len;
-  stomp_error warning; /* status OK: none */
-  uint8_t *message;    /* between the sink's begin and end */
-  size_t message_len;
-  stomp_connection_counts counts;
-};
 
 /* ---- The sink: where the session writes ---- */
 
@@ -134,9 +103,8 @@ static stomp_status prepare_websocket(stomp_connection *c,
                       : stomp_error_set(error, STOMP_ENOMEM, STOMP_NO_OFFSET);
 }
 
-stomp_connection *
-stomp_connection_new(const stomp_connection_options *options,
-                     stomp_error *error) {
+stomp_connection *stomp_connection_new(const stomp_connection_options *options,
+                                       stomp_error *error) {
   const stomp_memory *memory = options->session.memory;
   stomp_connection *c = stomp_memory_new(memory, sizeof *c);
   stomp_sink sink = { begin_message, end_message, c };
@@ -198,9 +166,8 @@ stomp_status stomp_connection_accept(stomp_connection *c,
 
 /* ---- The way down ---- */
 
-/* Say goodbye with this code, once, and wait for the peer's at most `linger`.
- * A close frame that does not fit any more changes nothing: the end follows. */
-static void say_close(stomp_connection *c, uint16_t code, const char *reason) {
+void stomp_connection_say_close(stomp_connection *c, uint16_t code,
+                                const char *reason) {
   stomp_span text = { (const uint8_t *)reason, strlen(reason) };
   if (!c->websocket || !c->upgraded) {
     c->ended = true;
@@ -213,49 +180,46 @@ static void say_close(stomp_connection *c, uint16_t code, const char *reason) {
     c->ended = true;
 }
 
-/* After a failure nothing of the peer's is of interest any more: the close
- * frame is written, then the bytes end. */
-static stomp_status fail(stomp_connection *c, const stomp_error *error) {
+stomp_status stomp_connection_break(stomp_connection *c,
+                                    const stomp_error *error) {
   const char *kind = stomp_status_kind(error->status);
   stomp_session_fail(c->session, error);
-  say_close(c, strcmp(kind, "limit") == 0 ? 1009 : 1002,
-            stomp_status_sentence(error->status));
+  stomp_connection_say_close(c, strcmp(kind, "limit") == 0 ? 1009 : 1002,
+                             stomp_status_sentence(error->status));
   c->ended = true;
   return error->status;
 }
 
-/* The session came to its end by itself: RECEIPT of DISCONNECT, or ERROR. */
-static void follow_session(stomp_connection *c) {
+void stomp_connection_follow(stomp_connection *c) {
   if (stomp_session_state(c->session) == STOMP_STATE_CLOSED)
-    say_close(c, 1000, "");
+    stomp_connection_say_close(c, 1000, "");
 }
 
 stomp_status stomp_connection_refuse(stomp_connection *c, stomp_span message,
                                      stomp_span body) {
   stomp_status status = stomp_session_refuse(c->session, message, body);
   if (status == STOMP_OK)
-    follow_session(c);
+    stomp_connection_follow(c);
   return status;
 }
 
 void stomp_connection_close(stomp_connection *c, uint64_t now_ms) {
   c->now = now_ms;
   stomp_session_end(c->session);
-  say_close(c, 1000, "");
+  stomp_connection_say_close(c, 1000, "");
 }
 
 bool stomp_connection_wants_end(const stomp_connection *c) {
-  return c->ended || (c->websocket &&
-                      stomp_websocket_close_sent(c->websocket) &&
-                      stomp_websocket_close_received(c->websocket));
+  return c->ended ||
+         (c->websocket && stomp_websocket_close_sent(c->websocket) &&
+          stomp_websocket_close_received(c->websocket));
 }
 
 stomp_status stomp_connection_closed(stomp_connection *c, uint16_t code,
                                      stomp_span reason, bool *no_receipt) {
   stomp_error error;
   c->ended = true;
-  if (!c->upgraded &&
-      stomp_session_state(c->session) != STOMP_STATE_CLOSED) {
+  if (!c->upgraded && stomp_session_state(c->session) != STOMP_STATE_CLOSED) {
     if (stomp_handshake_ended(c->handshake) < 0)
       error = *stomp_handshake_error(c->handshake);
     else
@@ -267,144 +231,6 @@ stomp_status stomp_connection_closed(stomp_connection *c, uint16_t code,
   return stomp_session_closed(c->session, code, reason, no_receipt);
 }
 
-/* ---- Bytes in ---- */
-
-static void queue_frame(stomp_connection *c, stomp_frame *frame) {
-  frame->next = NULL;
-  if (c->last)
-    c->last->next = frame;
-  else
-    c->first = frame;
-  c->last = frame;
-  c->frames_size += frame->size;
-}
-
-/* Give STOMP bytes to the session. STOMP_OK, or the failure. */
-static stomp_status feed_session(stomp_connection *c, stomp_span bytes) {
-  stomp_status status;
-  stomp_frame *frame;
-  if (c->skipping)
-    return STOMP_OK;
-  while ((status = stomp_session_next(c->session, &bytes, c->now, &frame)) ==
-         STOMP_FRAME) {
-    queue_frame(c, frame);
-    follow_session(c);
-  }
-  if (status == STOMP_MORE)
-    return STOMP_OK;
-  if (c->ignore_invalid && stomp_session_forgive(c->session, &c->warning)) {
-    c->skipping = true; /* a frame begins with the next message */
-    return STOMP_OK;
-  }
-  return fail(c, stomp_session_error(c->session));
-}
-
-static void take_close(stomp_connection *c,
-                       const stomp_websocket_event *event) {
-  bool no_receipt;
-  size_t len = event->data.len;
-  c->close_code = event->close_code;
-  c->close_reason_len =
-      len < sizeof c->close_reason ? len : sizeof c->close_reason;
-  if (c->close_reason_len)
-    memcpy(c->close_reason, event->data.bytes, c->close_reason_len);
-  /* clean or not is kept by the session and told by stomp_connection_closed */
-  (void)!stomp_session_closed(c->session, c->close_code, event->data,
-                              &no_receipt);
-}
-
-static void take_pong(stomp_connection *c) {
-  if (c->ping_at)
-    c->counts.round_trip = c->now - c->ping_at;
-  c->ping_at = 0;
-}
-
-static stomp_status feed_websocket(stomp_connection *c, stomp_span *in) {
-  stomp_websocket_event event;
-  stomp_status status;
-  while ((status = stomp_websocket_next(c->websocket, in, &event)) ==
-         STOMP_FRAME) {
-    if (event.kind == STOMP_WEBSOCKET_CLOSE) {
-      take_close(c, &event);
-    } else if (event.kind == STOMP_WEBSOCKET_PONG) {
-      take_pong(c);
-    } else if (event.kind != STOMP_WEBSOCKET_PING) {
-      if (event.first)
-        c->skipping = false;
-      status = feed_session(c, event.data);
-      if (status != STOMP_OK)
-        return status;
-    }
-  }
-  return status == STOMP_MORE ? STOMP_OK
-                              : fail(c, stomp_websocket_error(c->websocket));
-}
-
-/* The client's CONNECT follows its upgrade by itself: nothing may be sent
- * before the 101 (RabbitMQ answers 400). */
-static stomp_status feed_handshake(stomp_connection *c, stomp_span *in) {
-  stomp_status status = stomp_handshake_next(c->handshake, in);
-  if (status == STOMP_MORE)
-    return STOMP_OK;
-  if (status < 0) {
-    stomp_session_fail(c->session, stomp_handshake_error(c->handshake));
-    c->ended = true;
-    return status;
-  }
-  c->upgraded = true;
-  if (c->role == STOMP_SERVER)
-    return STOMP_OK;
-  status = stomp_session_connect(c->session, c->now);
-  if (status < 0) {
-    stomp_error error;
-    stomp_error_set(&error, status, STOMP_NO_OFFSET);
-    return fail(c, &error);
-  }
-  return STOMP_OK;
-}
-
-stomp_status stomp_connection_feed(stomp_connection *c, const void *bytes,
-                                   size_t len, uint64_t now_ms) {
-  stomp_span in = { bytes, len };
-  stomp_status status = STOMP_OK;
-  c->now = now_ms;
-  c->started = true;
-  c->counts.bytes_received += len;
-  if (len)
-    stomp_session_alive(c->session, now_ms);
-  if (c->ended) {
-    const stomp_error *error = stomp_session_error(c->session);
-    return error->status == STOMP_BERROR ? STOMP_OK : error->status;
-  }
-  if (!c->upgraded)
-    status = feed_handshake(c, &in);
-  if (status == STOMP_OK && c->upgraded && in.len)
-    status = c->websocket ? feed_websocket(c, &in) : feed_session(c, in);
-  return status;
-}
-
-stomp_frame *stomp_connection_next(stomp_connection *c) {
-  stomp_frame *frame = c->first;
-  if (!frame)
-    return NULL;
-  c->first = frame->next;
-  if (!c->first)
-    c->last = NULL;
-  c->frames_size -= frame->size;
-  frame->next = NULL;
-  return frame;
-}
-
-stomp_frame *stomp_connection_take_frames(stomp_connection *c,
-                                          stomp_frame **last, size_t *size) {
-  stomp_frame *first = c->first;
-  *last = c->last;
-  *size = c->frames_size;
-  c->first = c->last = NULL;
-  c->frames_size = 0;
-  return first;
-}
-
 /* ---- Frames in ---- */
 
 stomp_status stomp_connection_send(stomp_connection *c,
@@ -412,7 +238,7 @@ stomp_status stomp_connection_send(stomp_connection *c,
                                    stomp_error *error) {
   stomp_status status = stomp_session_send(c->session, frame, error);
   if (status == STOMP_OK && c->role == STOMP_SERVER)
-    follow_session(c); /* after ERROR */
+    stomp_connection_follow(c); /* after ERROR */
   return status;
 }
 
@@ -463,8 +289,7 @@ static uint64_t earlier(uint64_t a, uint64_t b) {
 }
 
 static bool may_ping(const stomp_connection *c) {
-  return c->ping && c->upgraded && !c->ended &&
-         c->linger_until == STOMP_NEVER;
+  return c->ping && c->upgraded && !c->ended && c->linger_until == STOMP_NEVER;
 }
 
 uint64_t stomp_connection_deadline(const stomp_connection *c) {
@@ -483,7 +308,7 @@ static void send_ping(stomp_connection *c) {
   stomp_span payload = { (const uint8_t *)&now, sizeof now };
   c->last_sent = now;
   if (stomp_websocket_send(c->websocket, STOMP_WEBSOCKET_PING, payload) ==
-          STOMP_OK &&
+        STOMP_OK &&
       !c->ping_at)
     c->ping_at = now;
 }
@@ -493,8 +318,8 @@ stomp_status stomp_connection_tick(stomp_connection *c, uint64_t now_ms) {
   c->now = now_ms;
   if (c->ended)
     return STOMP_OK;
-  status = stomp_session_tick(c->session, now_ms,
-                              stomp_buffer_len(&c->out) == 0);
+  status =
+    stomp_session_tick(c->session, now_ms, stomp_buffer_len(&c->out) == 0);
   if (status < 0) {
     /* no closing handshake with a dead peer */
     c->ended = true;
@@ -543,8 +368,7 @@ const stomp_handshake *stomp_connection_handshake(const stomp_connection *c) {
 }
 
 stomp_span stomp_connection_close_reason(const stomp_connection *c) {
-  return (stomp_span) { (const uint8_t *)c->close_reason,
-                        c->close_reason_len };
+  return (stomp_span){ (const uint8_t *)c->close_reason, c->close_reason_len };
 }
 
 bool stomp_connection_take_warning(stomp_connection *c, stomp_error *what) {

@@ -32,7 +32,7 @@ typedef struct stomp_connection_options {
   stomp_binary binary;
   bool ignore_invalid; /* on_invalid_frame = "ignore" */
   bool strict_utf8;
-  uint64_t ping;  /* ms without a byte sent, then a WebSocket ping; 0: none */
+  uint64_t ping;   /* ms without a byte sent, then a WebSocket ping; 0: none */
   uint64_t linger; /* ms that a closing handshake may take */
 } stomp_connection_options;
 
@@ -43,9 +43,8 @@ typedef struct stomp_connection stomp_connection;
 
 /* Everything is copied but memory and random (borrowed for life). NULL with
  * *error: no memory, or an option that cannot be sent. */
-stomp_connection *
-stomp_connection_new(const stomp_connection_options *options,
-                     stomp_error *error);
+stomp_connection *stomp_connection_new(const stomp_connection_options *options,
+                                       stomp_error *error);
 void stomp_connection_free(stomp_connection *c);
 
 /* Client: queue the upgrade (CONNECT follows it by itself), or CONNECT. */

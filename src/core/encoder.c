@@ -145,7 +145,7 @@ stomp_status stomp_encode_check(const stomp_outgoing *frame,
       return status;
     n += 2; /* colon and line feed */
     n += escaped ? stomp_escaped_len(f->name, f->name_len) +
-                       stomp_escaped_len(f->value, f->value_len)
+                     stomp_escaped_len(f->value, f->value_len)
                  : f->name_len + f->value_len;
   }
   status = check_body(frame, error);

@@ -107,7 +107,7 @@ typedef enum stomp_failure_index {
 #define STOMP_X(name, kind, sentence) STOMP_INDEX_##name,
   STOMP_FAILURES(STOMP_X)
 #undef STOMP_X
-      STOMP_FAILURE_COUNT
+    STOMP_FAILURE_COUNT
 } stomp_failure_index;
 
 /* 0 is fine, > 0 an outcome, < 0 a failure. */
@@ -115,7 +115,7 @@ typedef enum stomp_status {
 #define STOMP_X(name, kind, sentence) STOMP_##name = -1 - STOMP_INDEX_##name,
   STOMP_FAILURES(STOMP_X)
 #undef STOMP_X
-  STOMP_OK = 0,
+    STOMP_OK = 0,
   STOMP_MORE = 1,      /* all input is used up, nothing is complete */
   STOMP_FRAME = 2,     /* a frame is complete */
   STOMP_HEARTBEAT = 3, /* an end of line between frames */

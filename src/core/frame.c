@@ -26,7 +26,7 @@ stomp_span stomp_frame_header(const stomp_frame *frame, const char *name,
         memcmp(frame->bytes + h->name, name, name_len) == 0)
       return stomp_frame_value(frame, i);
   }
-  return (stomp_span) { NULL, 0 };
+  return (stomp_span){ NULL, 0 };
 }
 
 stomp_span stomp_outgoing_header(const stomp_outgoing *out, const char *name) {
@@ -34,9 +34,9 @@ stomp_span stomp_outgoing_header(const stomp_outgoing *out, const char *name) {
   for (i = 0; i < out->n_headers; i++) {
     const stomp_field *f = &out->headers[i];
     if (f->name_len == len && memcmp(f->name, name, len) == 0)
-      return (stomp_span) { (const uint8_t *)f->value, f->value_len };
+      return (stomp_span){ (const uint8_t *)f->value, f->value_len };
   }
-  return (stomp_span) { NULL, 0 };
+  return (stomp_span){ NULL, 0 };
 }
 
 bool stomp_span_is(stomp_span span, const char *text) {

@@ -32,7 +32,7 @@ typedef enum stomp_command {
 #define STOMP_X(name) STOMP_##name##_COMMAND,
   STOMP_COMMANDS(STOMP_X)
 #undef STOMP_X
-      STOMP_COMMAND_COUNT /* also: no command */
+    STOMP_COMMAND_COUNT /* also: no command */
 } stomp_command;
 
 /* The longest command is "UNSUBSCRIBE". */
@@ -72,10 +72,10 @@ struct stomp_frame {
   size_t size; /* bytes of the whole block: what it counts in an inbox */
   stomp_command command;
   uint32_t n_headers;
-  size_t body_at;    /* offset of the body in `bytes` */
-  size_t body_len;   /* bytes; a NUL follows them in memory */
-  uint8_t *bytes;    /* header bytes, body, NUL: inside this block */
-  uint64_t offset;   /* of its first byte in the stream */
+  size_t body_at;  /* offset of the body in `bytes` */
+  size_t body_len; /* bytes; a NUL follows them in memory */
+  uint8_t *bytes;  /* header bytes, body, NUL: inside this block */
+  uint64_t offset; /* of its first byte in the stream */
   stomp_delivery delivery;
   stomp_header headers[];
 };
@@ -93,14 +93,14 @@ stomp_span stomp_frame_header(const stomp_frame *frame, const char *name,
   stomp_frame_header((frame), "" literal, sizeof(literal) - 1)
 
 static inline stomp_span stomp_frame_name(const stomp_frame *f, size_t i) {
-  return (stomp_span) { f->bytes + f->headers[i].name, f->headers[i].name_len };
+  return (stomp_span){ f->bytes + f->headers[i].name, f->headers[i].name_len };
 }
 static inline stomp_span stomp_frame_value(const stomp_frame *f, size_t i) {
-  return (stomp_span) { f->bytes + f->headers[i].value,
-                        f->headers[i].value_len };
+  return (stomp_span){ f->bytes + f->headers[i].value,
+                       f->headers[i].value_len };
 }
 static inline stomp_span stomp_frame_body(const stomp_frame *f) {
-  return (stomp_span) { f->bytes + f->body_at, f->body_len };
+  return (stomp_span){ f->bytes + f->body_at, f->body_len };
 }
 
 /* "CONNECT" and so on; a constant. */

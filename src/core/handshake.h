@@ -60,6 +60,9 @@ const stomp_error *stomp_handshake_error(const stomp_handshake *h);
 /* The subprotocol agreed on, "" when none. Borrowed for the object's life. */
 const char *stomp_handshake_protocol(const stomp_handshake *h);
 
+/* Client: whether the bytes are still the proxy's, so that TLS must not begin. */
+bool stomp_handshake_in_proxy(const stomp_handshake *h);
+
 /* Status of the last answer (client), 0: none came. */
 unsigned stomp_handshake_status(const stomp_handshake *h);
 /* The `i`-th header of the last answer or of the request; false: no such.

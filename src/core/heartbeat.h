@@ -9,11 +9,11 @@
 #include <stdint.h>
 
 typedef struct stomp_heartbeat {
-  uint64_t send;       /* ms between our beats as agreed, 0: none */
-  uint64_t receive;    /* ms between the peer's, 0: none */
-  uint64_t send_every; /* ms: `send` less its margin */
-  uint64_t late_after; /* ms: `receive` and its grace */
-  uint64_t next_send;  /* when the next beat is due */
+  uint64_t send;         /* ms between our beats as agreed, 0: none */
+  uint64_t receive;      /* ms between the peer's, 0: none */
+  uint64_t send_every;   /* ms: `send` less its margin */
+  uint64_t late_after;   /* ms: `receive` and its grace */
+  uint64_t next_send;    /* when the next beat is due */
   uint64_t last_receive; /* when the peer's last byte came */
   bool paused;           /* we do not read: nothing can come */
 } stomp_heartbeat;

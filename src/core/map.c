@@ -65,8 +65,7 @@ stomp_map_entry *stomp_map_find(const stomp_map *m, const void *key,
 
 static bool grow(stomp_map *m) {
   size_t n = m->n_slots ? m->n_slots * 2 : FIRST_SLOTS, i;
-  stomp_map_entry **slots =
-      stomp_memory_new(m->memory, n * sizeof *slots);
+  stomp_map_entry **slots = stomp_memory_new(m->memory, n * sizeof *slots);
   if (!slots)
     return false;
   for (i = 0; i < n; i++)

@@ -12,9 +12,10 @@
 enum { STOMP_HAS_NUL = 1, STOMP_HAS_CR = 2, STOMP_HAS_BACKSLASH = 4 };
 
 static inline unsigned stomp_scan_octet(uint8_t c) {
-  return c == '\0' ? STOMP_HAS_NUL : c == '\r' ? STOMP_HAS_CR
-                                 : c == '\\' ? STOMP_HAS_BACKSLASH
-                                             : 0;
+  return c == '\0'   ? STOMP_HAS_NUL
+         : c == '\r' ? STOMP_HAS_CR
+         : c == '\\' ? STOMP_HAS_BACKSLASH
+                     : 0;
 }
 
 /* Not 0 when one of the word's octets is `c` (Mycroft's test). */

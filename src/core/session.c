@@ -20,7 +20,7 @@ const char *stomp_state_name(stomp_state state) {
 
 void stomp_session_defaults(stomp_session_options *options) {
   memset(options, 0, sizeof *options);
-  options->limits = (stomp_limits) STOMP_LIMITS_DEFAULT;
+  options->limits = (stomp_limits)STOMP_LIMITS_DEFAULT;
   options->versions[STOMP_1_0] = true;
   options->versions[STOMP_1_1] = true;
   options->versions[STOMP_1_2] = true;
@@ -97,11 +97,11 @@ static stomp_status prepare_connect(stomp_session *s,
       s->connect_has_backslash = !s->escape_connect;
   }
   fields[n] =
-      (stomp_field) { "accept-version", 14, versions,
-                      stomp_session_versions_text(versions, s->versions) };
-  fields[n + 1] = (stomp_field) { "heart-beat", 10, beats,
-                                  stomp_session_heartbeat_text(beats,
-                                                               s->offer) };
+    (stomp_field){ "accept-version", 14, versions,
+                   stomp_session_versions_text(versions, s->versions) };
+  fields[n + 1] =
+    (stomp_field){ "heart-beat", 10, beats,
+                   stomp_session_heartbeat_text(beats, s->offer) };
   frame.headers = fields;
   frame.n_headers = n + 2;
   status = stomp_encode_check(&frame, encoding, &s->connect_len, error);

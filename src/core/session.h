@@ -28,7 +28,7 @@ typedef enum stomp_state {
 #define STOMP_X(name, text) STOMP_STATE_##name,
   STOMP_STATES(STOMP_X)
 #undef STOMP_X
-      STOMP_STATE_COUNT
+    STOMP_STATE_COUNT
 } stomp_state;
 
 const char *stomp_state_name(stomp_state state); /* "idle" … */

@@ -11,7 +11,7 @@
 /* How many of the last frames sent are remembered, and how much of each
  * destination (bytes, its NUL included). */
 #define STOMP_AFTER_COUNT 4
-#define STOMP_AFTER_SIZE 65
+#define STOMP_AFTER_SIZE  65
 
 /* The receipt of our DISCONNECT. */
 #define STOMP_DISCONNECT_RECEIPT "stomp-disconnect"
@@ -74,7 +74,6 @@ size_t stomp_session_heartbeat_text(char *to, const uint64_t beats[2]);
 /* Encode a frame that was found legal into the sink. */
 STOMP_CHECKED stomp_status stomp_session_write(stomp_session *s,
                                                const stomp_outgoing *frame,
-                                               bool urgent,
-                                               stomp_error *error);
+                                               bool urgent, stomp_error *error);
 
 #endif

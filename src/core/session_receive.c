@@ -44,8 +44,8 @@ static bool read_heartbeat(stomp_span value, uint64_t beats[2]) {
   comma = value.len ? memchr(value.bytes, ',', value.len) : NULL;
   if (!comma)
     return false;
-  send = (stomp_span) { value.bytes, (size_t)(comma - value.bytes) };
-  receive = (stomp_span) { comma + 1, value.len - send.len - 1 };
+  send = (stomp_span){ value.bytes, (size_t)(comma - value.bytes) };
+  receive = (stomp_span){ comma + 1, value.len - send.len - 1 };
   return read_number(send, &beats[0]) && read_number(receive, &beats[1]);
 }
 
@@ -55,7 +55,7 @@ static stomp_version best_version(stomp_span list, const bool wanted[4]) {
   while (list.len) {
     const uint8_t *comma = memchr(list.bytes, ',', list.len);
     size_t len = comma ? (size_t)(comma - list.bytes) : list.len;
-    stomp_span one = trimmed((stomp_span) { list.bytes, len });
+    stomp_span one = trimmed((stomp_span){ list.bytes, len });
     v = stomp_version_find(one.bytes, one.len);
     if (v > best && wanted[v])
       best = v;
@@ -132,7 +132,7 @@ static stomp_status take_message(stomp_session *s, stomp_frame *frame) {
   frame->delivery.session = s->serial;
   frame->delivery.sequence = ++s->sequence;
   frame->delivery.ack_mode =
-      entry ? (stomp_ack_mode)entry->value[STOMP_SUB_MODE] : STOMP_ACK_NONE;
+    entry ? (stomp_ack_mode)entry->value[STOMP_SUB_MODE] : STOMP_ACK_NONE;
   s->counts.messages++;
   return STOMP_OK;
 }
@@ -226,8 +226,7 @@ static stomp_status take(stomp_session *s, stomp_frame *frame,
     stomp_error_add(&s->error, stomp_state_name(state));
     return s->error.status;
   }
-  for (i = 0; (name = stomp_rules_required(s->version, frame->command, i));
-       i++)
+  for (i = 0; (name = stomp_rules_required(s->version, frame->command, i)); i++)
     if (!stomp_frame_header(frame, name, strlen(name)).bytes) {
       fail(s, STOMP_EREQUIRED, frame, name);
       stomp_error_add(&s->error, " of ");

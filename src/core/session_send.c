@@ -9,12 +9,12 @@
 #include <string.h>
 
 static stomp_field field(const char *name, stomp_span value) {
-  return (stomp_field) { name, strlen(name), (const char *)value.bytes,
-                         value.len };
+  return (stomp_field){ name, strlen(name), (const char *)value.bytes,
+                        value.len };
 }
 
 static stomp_span text_span(const char *text) {
-  return (stomp_span) { (const uint8_t *)text, strlen(text) };
+  return (stomp_span){ (const uint8_t *)text, strlen(text) };
 }
 
 /* ---- Writing ---- */
@@ -93,8 +93,7 @@ static stomp_status check_legal(const stomp_session *s,
     stomp_error_add(error, stomp_version_name(s->version));
     return error->status;
   }
-  for (i = 0; (name = stomp_rules_required(s->version, frame->command, i));
-       i++)
+  for (i = 0; (name = stomp_rules_required(s->version, frame->command, i)); i++)
     if (!stomp_outgoing_header(frame, name).bytes) {
       refuse(error, STOMP_IREQUIRED, name);
       stomp_error_add(error, " of ");
@@ -127,9 +126,8 @@ static stomp_status add_new(stomp_map *map, stomp_span key, const char *what,
   if (stomp_map_find(map, key.bytes, key.len))
     return refuse_name(error, STOMP_IDUPLICATE, what, key);
   status = stomp_map_add(map, key.bytes, key.len, entry);
-  return status == STOMP_OK
-             ? status
-             : stomp_error_set(error, status, STOMP_NO_OFFSET);
+  return status == STOMP_OK ? status
+                            : stomp_error_set(error, status, STOMP_NO_OFFSET);
 }
 
 static stomp_status check_open(const stomp_map *map, stomp_span key,
@@ -164,7 +162,7 @@ static stomp_status note(stomp_session *s, const stomp_outgoing *frame,
                    error);
   if (transaction.bytes) {
     stomp_status status =
-        check_open(&s->transactions, transaction, "transaction ", error);
+      check_open(&s->transactions, transaction, "transaction ", error);
     if (status != STOMP_OK)
       return status;
   }
@@ -300,10 +298,10 @@ stomp_status stomp_session_accept(stomp_session *s, const stomp_field *headers,
   if (n_headers)
     memcpy(fields, headers, n_headers * sizeof *headers);
   fields[n_headers] =
-      field("version", text_span(stomp_version_name(s->version)));
-  fields[n_headers + 1] = (stomp_field) {
-    "heart-beat", 10, beats, stomp_session_heartbeat_text(beats, s->offer)
-  };
+    field("version", text_span(stomp_version_name(s->version)));
+  fields[n_headers + 1] =
+    (stomp_field){ "heart-beat", 10, beats,
+                   stomp_session_heartbeat_text(beats, s->offer) };
   frame.headers = fields;
   frame.n_headers = n_headers + 2;
   stomp_error_clear(&error);
@@ -326,9 +324,9 @@ stomp_status stomp_session_refuse(stomp_session *s, stomp_span message,
     return STOMP_ISTATE;
   fields[frame.n_headers++] = field("message", message);
   fields[frame.n_headers++] =
-      field("version", text_span(s->version == STOMP_UNSETTLED
-                                     ? "1.0,1.1,1.2"
-                                     : stomp_version_name(s->version)));
+    field("version", text_span(s->version == STOMP_UNSETTLED
+                                 ? "1.0,1.1,1.2"
+                                 : stomp_version_name(s->version)));
   if (body.len)
     fields[frame.n_headers++] = field("content-type", text_span("text/plain"));
   frame.body = (const char *)body.bytes;
@@ -356,8 +354,7 @@ static stomp_status check_ack(stomp_session *s, const stomp_frame *message,
   if (!key.bytes)
     key = STOMP_HEADER(message, "destination");
   *subscription = stomp_map_find(&s->subscriptions, key.bytes, key.len);
-  if (!*subscription ||
-      d->sequence <= (*subscription)->value[STOMP_SUB_FIRST])
+  if (!*subscription || d->sequence <= (*subscription)->value[STOMP_SUB_FIRST])
     return refuse_name(error, STOMP_IUNKNOWN, "subscription ", key);
   if (d->settled || (d->ack_mode == STOMP_ACK_CLIENT &&
                      d->sequence <= (*subscription)->value[STOMP_SUB_ACKED]))
@@ -388,8 +385,8 @@ static size_t name_message(const stomp_session *s, const stomp_frame *message,
 stomp_status stomp_session_ack(stomp_session *s, stomp_frame *message,
                                bool nack, const stomp_field *headers,
                                size_t n_headers, stomp_error *error) {
-  stomp_outgoing frame = { .command = nack ? STOMP_NACK_COMMAND
-                                           : STOMP_ACK_COMMAND };
+  stomp_outgoing frame = { .command =
+                             nack ? STOMP_NACK_COMMAND : STOMP_ACK_COMMAND };
   stomp_map_entry *subscription;
   stomp_field fields[2 + 4];
   stomp_status status;

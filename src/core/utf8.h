@@ -15,7 +15,8 @@ typedef struct stomp_utf8 {
   uint8_t low, high; /* what the next one may be */
 } stomp_utf8;
 
-#define STOMP_UTF8_START { 0, 0x80, 0xbf }
+#define STOMP_UTF8_START                                                       \
+  { 0, 0x80, 0xbf }
 
 /* Take `len` more bytes: how many are right before the first wrong one (`len`:
  * all of them). */

@@ -54,9 +54,8 @@ struct stomp_websocket {
 
 /* ---- Life ---- */
 
-stomp_websocket *
-stomp_websocket_new(const stomp_websocket_options *options,
-                    stomp_buffer *out) {
+stomp_websocket *stomp_websocket_new(const stomp_websocket_options *options,
+                                     stomp_buffer *out) {
   stomp_websocket *w = stomp_memory_new(options->memory, sizeof *w);
   if (!w)
     return NULL;
@@ -164,8 +163,8 @@ static stomp_status open_frame(stomp_websocket *w, size_t len, unsigned kind) {
 static void close_frame(stomp_websocket *w) {
   if (!w->options.server)
     stomp_websocket_mask(w->out_payload, w->out_len, w->out_mask, 0);
-  stomp_buffer_commit(w->out, (size_t)(w->out_payload - w->out_head) +
-                                  w->out_len);
+  stomp_buffer_commit(w->out,
+                      (size_t)(w->out_payload - w->out_head) + w->out_len);
   w->out_head = w->out_payload = NULL;
 }
 
@@ -207,8 +206,8 @@ stomp_status stomp_websocket_send(stomp_websocket *w, stomp_websocket_kind kind,
     return STOMP_WSTATE;
   if (kind == STOMP_WEBSOCKET_PING || kind == STOMP_WEBSOCKET_PONG)
     return data.len > CONTROL_MAX
-               ? STOMP_WINVALID
-               : send_control(w, (unsigned)kind, data.bytes, data.len);
+             ? STOMP_WINVALID
+             : send_control(w, (unsigned)kind, data.bytes, data.len);
   if (kind != STOMP_WEBSOCKET_TEXT && kind != STOMP_WEBSOCKET_BINARY)
     return STOMP_WINVALID;
   to = stomp_websocket_begin(w, data.len, &status);
@@ -230,8 +229,8 @@ static bool is_close_code(uint16_t code) {
 stomp_status stomp_websocket_close(stomp_websocket *w, uint16_t code,
                                    stomp_span reason) {
   uint8_t payload[CONTROL_MAX];
-  size_t len = reason.len < sizeof payload - 2 ? reason.len
-                                               : sizeof payload - 2;
+  size_t len =
+    reason.len < sizeof payload - 2 ? reason.len : sizeof payload - 2;
   stomp_status status;
   if (w->close_sent)
     return STOMP_OK;
@@ -403,10 +402,9 @@ static stomp_status read_data(stomp_websocket *w, stomp_span *in,
   status = check_text(w, data, last);
   if (status != STOMP_OK)
     return status;
-  *event = (stomp_websocket_event) { .kind = w->kind,
-                                     .data = data,
-                                     .first = w->first,
-                                     .last = last };
+  *event = (stomp_websocket_event){
+    .kind = w->kind, .data = data, .first = w->first, .last = last
+  };
   w->first = false;
   w->in_payload = w->left != 0;
   if (last)
@@ -426,22 +424,22 @@ static stomp_status take_close(stomp_websocket *w,
       return fail(w, STOMP_WCLOSE, w->offset - w->control_len);
     if (!stomp_utf8_is_text(w->control + 2, w->control_len - 2))
       return fail(w, STOMP_WUTF8, w->offset - w->control_len + 2);
-    event->data = (stomp_span) { w->control + 2, w->control_len - 2 };
+    event->data = (stomp_span){ w->control + 2, w->control_len - 2 };
   }
   w->close_received = true;
   event->close_code = code ? code : 1005;
   /* without room for the answer the end of the bytes is one */
-  (void)!stomp_websocket_close(w, code, (stomp_span) { NULL, 0 });
+  (void)!stomp_websocket_close(w, code, (stomp_span){ NULL, 0 });
   return STOMP_FRAME;
 }
 
 static stomp_status end_control(stomp_websocket *w,
                                 stomp_websocket_event *event) {
   w->in_payload = false;
-  *event = (stomp_websocket_event) { .kind = (stomp_websocket_kind)w->opcode,
-                                     .data = { w->control, w->control_len },
-                                     .first = true,
-                                     .last = true };
+  *event = (stomp_websocket_event){ .kind = (stomp_websocket_kind)w->opcode,
+                                    .data = { w->control, w->control_len },
+                                    .first = true,
+                                    .last = true };
   if (w->opcode == STOMP_WEBSOCKET_CLOSE) {
     event->data.len = 0;
     return take_close(w, event);
@@ -482,8 +480,8 @@ stomp_status stomp_websocket_next(stomp_websocket *w, stomp_span *in,
       if (w->left && in->len == 0)
         break;
     }
-    status = is_control(w) ? read_control(w, in, event)
-                           : read_data(w, in, event);
+    status =
+      is_control(w) ? read_control(w, in, event) : read_data(w, in, event);
     if (status != STOMP_MORE)
       return status;
   }

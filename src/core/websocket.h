@@ -14,9 +14,9 @@
 typedef struct stomp_websocket stomp_websocket;
 
 typedef struct stomp_websocket_options {
-  bool server;       /* expects masked frames and sends unmasked ones */
-  bool strict_utf8;  /* text that is not UTF-8 fails (RFC 6455, 8.1) */
-  size_t message;    /* most bytes of one message, all fragments together;
+  bool server;      /* expects masked frames and sends unmasked ones */
+  bool strict_utf8; /* text that is not UTF-8 fails (RFC 6455, 8.1) */
+  size_t message;   /* most bytes of one message, all fragments together;
                       * 0: no limit here (the owner bounds what it keeps) */
   const stomp_memory *memory; /* borrowed */
   const stomp_random *random; /* borrowed; masks */
@@ -37,12 +37,12 @@ typedef struct stomp_websocket_event {
                         * control frame's payload */
   bool first, last;    /* of the message; control frames are both */
   uint16_t close_code; /* CLOSE: 1005 when it had none */
-} stomp_websocket_event;   /* CLOSE: data is the reason */
+} stomp_websocket_event; /* CLOSE: data is the reason */
 
 /* NULL: no memory. Output (control frames, messages) goes to `out`, which is
  * borrowed for life. */
-stomp_websocket *
-stomp_websocket_new(const stomp_websocket_options *options, stomp_buffer *out);
+stomp_websocket *stomp_websocket_new(const stomp_websocket_options *options,
+                                     stomp_buffer *out);
 void stomp_websocket_free(stomp_websocket *w);
 
 /* Take bytes off the front of `in` until there is something to tell.

@@ -16,7 +16,7 @@
 #define lua_rawlen lua_objlen
 #undef luaL_newlib
 #undef luaL_setfuncs
-#define luaL_setfuncs compat_setfuncs
+#define luaL_setfuncs        compat_setfuncs
 #define luaL_newlib(L, list) (lua_newtable(L), luaL_setfuncs((L), (list), 0))
 #undef luaL_testudata
 #define luaL_testudata compat_testudata

@@ -50,7 +50,10 @@ void push_info(lua_State *L, stomp_state state, stomp_version version,
 
 void set_counts(lua_State *L, const stomp_session_counts *s,
                 const stomp_connection_counts *b) {
-  struct { const char *name; double value; } list[] = {
+  struct {
+    const char *name;
+    double value;
+  } list[] = {
     { "frames_sent", (double)s->frames_sent },
     { "frames_received", (double)s->frames_received },
     { "messages", (double)s->messages },

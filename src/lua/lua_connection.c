@@ -64,7 +64,7 @@ static void open_random(lua_State *L, connection_box *box) {
   if (opt_field(L, 1, "random")) {
     luaL_checktype(L, -1, LUA_TFUNCTION);
     box->random_ref = luaL_ref(L, LUA_REGISTRYINDEX);
-    box->random = (stomp_random) { fill_from_lua, box };
+    box->random = (stomp_random){ fill_from_lua, box };
     return;
   }
   box->entropy = stomp_entropy_new();
@@ -127,8 +127,7 @@ static int push_ok(lua_State *L, stomp_connection *c, stomp_status status) {
   }
   if (stomp_connection_error(c)->status == status)
     return push_final(L, c);
-  stomp_error_set(&error, status < 0 ? status : STOMP_LOUTBOX,
-                  STOMP_NO_OFFSET);
+  stomp_error_set(&error, status < 0 ? status : STOMP_LOUTBOX, STOMP_NO_OFFSET);
   return push_error(L, &error);
 }
 
@@ -257,7 +256,7 @@ static int connection_disconnect(lua_State *L) {
   stomp_error error;
   const char *receipt;
   stomp_status status =
-      stomp_connection_disconnect(c, check_now(L, 2), &receipt, &error);
+    stomp_connection_disconnect(c, check_now(L, 2), &receipt, &error);
   if (status != STOMP_OK || !receipt)
     return push_sent(L, status, &error);
   lua_pushstring(L, receipt);
@@ -321,17 +320,24 @@ static int connection_counts(lua_State *L) {
 }
 
 void open_connection(lua_State *L) {
-  static const luaL_Reg methods[] = {
-    { "connect", connection_connect }, { "accept", connection_accept },
-    { "refuse", connection_refuse },   { "feed", connection_feed },
-    { "send", connection_send },       { "ack", connection_ack },
-    { "nack", connection_nack },       { "output", connection_output },
-    { "deadline", connection_deadline }, { "tick", connection_tick },
-    { "pause", connection_pause },     { "resume", connection_resume },
-    { "disconnect", connection_disconnect }, { "close", connection_close },
-    { "wants_end", connection_wants_end }, { "closed", connection_closed },
-    { "counts", connection_counts },   { NULL, NULL }
-  };
+  static const luaL_Reg methods[] = { { "connect", connection_connect },
+                                      { "accept", connection_accept },
+                                      { "refuse", connection_refuse },
+                                      { "feed", connection_feed },
+                                      { "send", connection_send },
+                                      { "ack", connection_ack },
+                                      { "nack", connection_nack },
+                                      { "output", connection_output },
+                                      { "deadline", connection_deadline },
+                                      { "tick", connection_tick },
+                                      { "pause", connection_pause },
+                                      { "resume", connection_resume },
+                                      { "disconnect", connection_disconnect },
+                                      { "close", connection_close },
+                                      { "wants_end", connection_wants_end },
+                                      { "closed", connection_closed },
+                                      { "counts", connection_counts },
+                                      { NULL, NULL } };
   luaL_newmetatable(L, TYPE);
   luaL_newlib(L, methods);
   open_frames(L);

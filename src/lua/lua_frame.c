@@ -239,8 +239,8 @@ stomp_frame **new_frame_box(lua_State *L, int metatable) {
   box->frame = NULL; /* a collector running now finds an empty box */
   box->has_slots = 0;
   lua_pushvalue(L, metatable > 0 || metatable < LUA_REGISTRYINDEX
-                       ? metatable
-                       : metatable - 1);
+                     ? metatable
+                     : metatable - 1);
   lua_setmetatable(L, -2);
   return &box->frame;
 }

@@ -49,8 +49,7 @@ void check_inbox(lua_State *L, int t, stompio_link_options *options) {
   options->inbox_hard = 0;
   if (opt_field(L, t, "limits")) {
     int at = lua_gettop(L);
-    options->inbox =
-        (size_t)opt_number(L, at, "inbox", (double)options->inbox);
+    options->inbox = (size_t)opt_number(L, at, "inbox", (double)options->inbox);
     options->inbox_hard = (size_t)opt_number(L, at, "inbox_hard", 0);
     lua_pop(L, 1);
   }
@@ -60,9 +59,9 @@ void check_inbox(lua_State *L, int t, stompio_link_options *options) {
 
 static void check_tls(lua_State *L, int t, const char *host,
                       stomp_tls_options *tls) {
-  static const char *const known[] = { "ca", "cert", "key", "passphrase",
-                                       "verify", "server_name", "min_version",
-                                       "pin", NULL };
+  static const char *const known[] = { "ca",          "cert",   "key",
+                                       "passphrase",  "verify", "server_name",
+                                       "min_version", "pin",    NULL };
   memset(tls, 0, sizeof *tls);
   tls->name = host;
   if (!opt_field(L, t, "tls"))
@@ -213,7 +212,7 @@ static int ack(lua_State *L, bool nack) {
   lua_settop(L, 3);
   f = check_fields(L, 3, 0);
   return push_sent(
-      L, stompio_link_ack(link, message, nack, f.list, f.n, &error), &error);
+    L, stompio_link_ack(link, message, nack, f.list, f.n, &error), &error);
 }
 
 static int link_ack(lua_State *L) {
@@ -254,8 +253,7 @@ static int link_refuse(lua_State *L) {
   stomp_error error;
   message.bytes = (const uint8_t *)luaL_checklstring(L, 2, &message.len);
   body.bytes = (const uint8_t *)luaL_optlstring(L, 3, "", &body.len);
-  return push_sent(L, stompio_link_refuse(link, message, body, &error),
-                   &error);
+  return push_sent(L, stompio_link_refuse(link, message, body, &error), &error);
 }
 
 static int link_close(lua_State *L) {
@@ -328,18 +326,25 @@ static int link_timeout(lua_State *L) {
 }
 
 void open_links(lua_State *L) {
-  static const luaL_Reg methods[] = {
-    { "hold", link_hold },         { "release", link_release },
-    { "awaiting", link_awaiting }, { "stalled", link_stalled },
-    { "wants_room", link_wants_room }, { "nudge", link_nudge },
-    { "send", link_send },         { "ack", link_ack },
-    { "nack", link_nack },         { "disconnect", link_disconnect },
-    { "accept", link_accept },     { "refuse", link_refuse },
-    { "close", link_close },       { "info", link_info },
-    { "stats", link_stats },       { "pollfd", link_pollfd },
-    { "events", link_events },     { "timeout", link_timeout },
-    { NULL, NULL }
-  };
+  static const luaL_Reg methods[] = { { "hold", link_hold },
+                                      { "release", link_release },
+                                      { "awaiting", link_awaiting },
+                                      { "stalled", link_stalled },
+                                      { "wants_room", link_wants_room },
+                                      { "nudge", link_nudge },
+                                      { "send", link_send },
+                                      { "ack", link_ack },
+                                      { "nack", link_nack },
+                                      { "disconnect", link_disconnect },
+                                      { "accept", link_accept },
+                                      { "refuse", link_refuse },
+                                      { "close", link_close },
+                                      { "info", link_info },
+                                      { "stats", link_stats },
+                                      { "pollfd", link_pollfd },
+                                      { "events", link_events },
+                                      { "timeout", link_timeout },
+                                      { NULL, NULL } };
   luaL_newmetatable(L, TYPE);
   lua_newtable(L);
   lua_pushvalue(L, -2);

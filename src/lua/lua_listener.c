@@ -91,11 +91,10 @@ static int listener_timeout(lua_State *L) {
 
 void open_listeners(lua_State *L) {
   static const luaL_Reg methods[] = {
-    { "next", listener_next },     { "port", listener_port },
-    { "pollfd", listener_pollfd }, { "events", listener_events },
+    { "next", listener_next },       { "port", listener_port },
+    { "pollfd", listener_pollfd },   { "events", listener_events },
     { "timeout", listener_timeout }, { "close", listener_gc },
-    { "wake", listener_wake },
-    { NULL, NULL }
+    { "wake", listener_wake },       { NULL, NULL }
   };
   luaL_newmetatable(L, TYPE);
   luaL_newlib(L, methods);

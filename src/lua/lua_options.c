@@ -4,12 +4,29 @@
 #include "lua_options.h"
 #include <string.h>
 
-const char *const connection_option_names[] = {
-  "role", "url", "websocket", "host_header", "path", "upgrade_headers",
-  "connect_headers", "host", "login", "passcode", "headers", "versions",
-  "heartbeat", "heartbeat_margin", "heartbeat_grace", "limits", "binary",
-  "on_invalid_frame", "escape_connect", "ping", "proxy", "random", NULL
-};
+const char *const connection_option_names[] = { "role",
+                                                "url",
+                                                "websocket",
+                                                "host_header",
+                                                "path",
+                                                "upgrade_headers",
+                                                "connect_headers",
+                                                "host",
+                                                "login",
+                                                "passcode",
+                                                "headers",
+                                                "versions",
+                                                "heartbeat",
+                                                "heartbeat_margin",
+                                                "heartbeat_grace",
+                                                "limits",
+                                                "binary",
+                                                "on_invalid_frame",
+                                                "escape_connect",
+                                                "ping",
+                                                "proxy",
+                                                "random",
+                                                NULL };
 
 /* ---- Single options ---- */
 
@@ -94,10 +111,13 @@ void check_known(lua_State *L, int t, const char *const *known) {
 
 static void read_limits(lua_State *L, int t, stomp_limits *limits) {
   static const char *const known[] = {
-    "frame", "headers", "header_line", "header_count", "receipts", "inbox",
-    "inbox_hard", "outbox", "upgrade", NULL
+    "frame", "headers",    "header_line", "header_count", "receipts",
+    "inbox", "inbox_hard", "outbox",      "upgrade",      NULL
   };
-  struct { const char *name; size_t *to; } list[] = {
+  struct {
+    const char *name;
+    size_t *to;
+  } list[] = {
     { "frame", &limits->frame },
     { "headers", &limits->headers },
     { "header_line", &limits->header_line },
@@ -139,8 +159,8 @@ static void read_versions(lua_State *L, int t, bool versions[4]) {
     stomp_version v;
     lua_rawgeti(L, at, i);
     v = lua_type(L, -1) == LUA_TSTRING
-            ? stomp_version_find(lua_tostring(L, -1), lua_rawlen(L, -1))
-            : STOMP_UNSETTLED;
+          ? stomp_version_find(lua_tostring(L, -1), lua_rawlen(L, -1))
+          : STOMP_UNSETTLED;
     if (v == STOMP_UNSETTLED)
       luaL_error(L, "option 'versions': \"1.0\", \"1.1\" or \"1.2\" expected");
     versions[v] = true;
@@ -210,7 +230,8 @@ static void read_choices(lua_State *L, int t, stomp_connection_options *o) {
   else if (strcmp(binary, "never") == 0)
     o->binary = STOMP_BINARY_NEVER;
   else if (strcmp(binary, "auto") != 0)
-    luaL_error(L, "option 'binary': \"auto\", \"always\" or \"never\" expected");
+    luaL_error(L,
+               "option 'binary': \"auto\", \"always\" or \"never\" expected");
   if (strcmp(invalid, "ignore") == 0)
     o->ignore_invalid = true;
   else if (strcmp(invalid, "close") != 0)

@@ -42,11 +42,11 @@ static void read_limits(lua_State *L, stomp_limits *limits) {
   check_known(L, 1, known);
   limits->frame = (size_t)opt_number(L, 1, "frame", (double)limits->frame);
   limits->headers =
-      (size_t)opt_number(L, 1, "headers", (double)limits->headers);
+    (size_t)opt_number(L, 1, "headers", (double)limits->headers);
   limits->header_line =
-      (size_t)opt_number(L, 1, "header_line", (double)limits->header_line);
+    (size_t)opt_number(L, 1, "header_line", (double)limits->header_line);
   limits->header_count =
-      (size_t)opt_number(L, 1, "header_count", (double)limits->header_count);
+    (size_t)opt_number(L, 1, "header_count", (double)limits->header_count);
 }
 
 /* core.parser([limits [, version]]) -> parser */

@@ -122,9 +122,8 @@ static int lws_random(lua_State *L) {
 
 int luaopen_stomp_lws(lua_State *L) {
   static const luaL_Reg functions[] = {
-    { "open", link_open },  { "listen", listener_open },
-    { "poll", lws_poll },   { "now", lws_now },
-    { "random", lws_random }, { NULL, NULL }
+    { "open", link_open }, { "listen", listener_open }, { "poll", lws_poll },
+    { "now", lws_now },    { "random", lws_random },    { NULL, NULL }
   };
   /* the frames' metatable and methods are the core's */
   lua_getglobal(L, "require");

@@ -213,7 +213,7 @@ fields check_fields(lua_State *L, int i, size_t more) {
 }
 
 void add_field(fields *f, const char *name, const char *value, size_t len) {
-  f->list[f->n++] = (stomp_field) { name, strlen(name), value, len };
+  f->list[f->n++] = (stomp_field){ name, strlen(name), value, len };
 }
 
 stomp_command check_command(lua_State *L, int i) {

@@ -6,7 +6,7 @@
 
 #include <stdint.h>
 
-uint64_t stomp_clock_ms(void);     /* milliseconds */
-double stomp_clock_seconds(void);  /* the same clock */
+uint64_t stomp_clock_ms(void);    /* milliseconds */
+double stomp_clock_seconds(void); /* the same clock */
 
 #endif

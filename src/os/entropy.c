@@ -61,5 +61,5 @@ static bool fill(void *user, void *bytes, size_t len) {
 }
 
 stomp_random stomp_entropy_random(stomp_entropy *pool) {
-  return (stomp_random) { fill, pool };
+  return (stomp_random){ fill, pool };
 }

@@ -2,8 +2,7 @@
 #include "memory.h"
 #include <stdlib.h>
 
-static void *resize(void *user, void *block, size_t old_size,
-                    size_t new_size) {
+static void *resize(void *user, void *block, size_t old_size, size_t new_size) {
   void *moved;
   (void)user;
   if (new_size == 0) {

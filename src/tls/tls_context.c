@@ -143,8 +143,8 @@ static void digest_text(X509 *cert, char text[48]) {
 
 /* Runs after OpenSSL's own verification of each certificate of the chain. */
 static int check_pin(int ok, X509_STORE_CTX *store) {
-  SSL *ssl = X509_STORE_CTX_get_ex_data(store,
-                                        SSL_get_ex_data_X509_STORE_CTX_idx());
+  SSL *ssl =
+    X509_STORE_CTX_get_ex_data(store, SSL_get_ex_data_X509_STORE_CTX_idx());
   const char *pin = SSL_CTX_get_ex_data(SSL_get_SSL_CTX(ssl), pin_index());
   char text[48];
   if (!ok || !pin || X509_STORE_CTX_get_error_depth(store) != 0)

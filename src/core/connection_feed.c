@@ -1,0 +1,145 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * A connection's bytes in: handshake, then WebSocket, then session; frames wait
+ * in a chain for the owner. */
+#include "connection_private.h"
+#include <string.h>
+
+/* ---- Bytes in ---- */
+
+static void queue_frame(stomp_connection *c, stomp_frame *frame) {
+  frame->next = NULL;
+  if (c->last)
+    c->last->next = frame;
+  else
+    c->first = frame;
+  c->last = frame;
+  c->frames_size += frame->size;
+}
+
+/* Give STOMP bytes to the session. STOMP_OK, or the failure. */
+static stomp_status feed_session(stomp_connection *c, stomp_span bytes) {
+  stomp_status status;
+  stomp_frame *frame;
+  if (c->skipping)
+    return STOMP_OK;
+  while ((status = stomp_session_next(c->session, &bytes, c->now, &frame)) ==
+         STOMP_FRAME) {
+    queue_frame(c, frame);
+    stomp_connection_follow(c);
+  }
+  if (status == STOMP_MORE)
+    return STOMP_OK;
+  if (c->ignore_invalid && stomp_session_forgive(c->session, &c->warning)) {
+    c->skipping = true; /* a frame begins with the next message */
+    return STOMP_OK;
+  }
+  return stomp_connection_break(c, stomp_session_error(c->session));
+}
+
+static void take_close(stomp_connection *c,
+                       const stomp_websocket_event *event) {
+  bool no_receipt;
+  size_t len = event->data.len;
+  c->close_code = event->close_code;
+  c->close_reason_len =
+    len < sizeof c->close_reason ? len : sizeof c->close_reason;
+  if (c->close_reason_len)
+    memcpy(c->close_reason, event->data.bytes, c->close_reason_len);
+  /* clean or not is kept by the session and told by stomp_connection_closed */
+  (void)!stomp_session_closed(c->session, c->close_code, event->data,
+                              &no_receipt);
+}
+
+static void take_pong(stomp_connection *c) {
+  if (c->ping_at)
+    c->counts.round_trip = c->now - c->ping_at;
+  c->ping_at = 0;
+}
+
+static stomp_status feed_websocket(stomp_connection *c, stomp_span *in) {
+  stomp_websocket_event event;
+  stomp_status status;
+  while ((status = stomp_websocket_next(c->websocket, in, &event)) ==
+         STOMP_FRAME) {
+    if (event.kind == STOMP_WEBSOCKET_CLOSE) {
+      take_close(c, &event);
+    } else if (event.kind == STOMP_WEBSOCKET_PONG) {
+      take_pong(c);
+    } else if (event.kind != STOMP_WEBSOCKET_PING) {
+      if (event.first)
+        c->skipping = false;
+      status = feed_session(c, event.data);
+      if (status != STOMP_OK)
+        return status;
+    }
+  }
+  return status == STOMP_MORE
+           ? STOMP_OK
+           : stomp_connection_break(c, stomp_websocket_error(c->websocket));
+}
+
+/* The client's CONNECT follows its upgrade by itself: nothing may be sent
+ * before the 101 (RabbitMQ answers 400). */
+static stomp_status feed_handshake(stomp_connection *c, stomp_span *in) {
+  stomp_status status = stomp_handshake_next(c->handshake, in);
+  if (status == STOMP_MORE)
+    return STOMP_OK;
+  if (status < 0) {
+    stomp_session_fail(c->session, stomp_handshake_error(c->handshake));
+    c->ended = true;
+    return status;
+  }
+  c->upgraded = true;
+  if (c->role == STOMP_SERVER)
+    return STOMP_OK;
+  status = stomp_session_connect(c->session, c->now);
+  if (status < 0) {
+    stomp_error error;
+    stomp_error_set(&error, status, STOMP_NO_OFFSET);
+    return stomp_connection_break(c, &error);
+  }
+  return STOMP_OK;
+}
+
+stomp_status stomp_connection_feed(stomp_connection *c, const void *bytes,
+                                   size_t len, uint64_t now_ms) {
+  stomp_span in = { bytes, len };
+  stomp_status status = STOMP_OK;
+  c->now = now_ms;
+  c->started = true;
+  c->counts.bytes_received += len;
+  if (len)
+    stomp_session_alive(c->session, now_ms);
+  if (c->ended) {
+    const stomp_error *error = stomp_session_error(c->session);
+    return error->status == STOMP_BERROR ? STOMP_OK : error->status;
+  }
+  if (!c->upgraded)
+    status = feed_handshake(c, &in);
+  if (status == STOMP_OK && c->upgraded && in.len)
+    status = c->websocket ? feed_websocket(c, &in) : feed_session(c, in);
+  return status;
+}
+
+stomp_frame *stomp_connection_next(stomp_connection *c) {
+  stomp_frame *frame = c->first;
+  if (!frame)
+    return NULL;
+  c->first = frame->next;
+  if (!c->first)
+    c->last = NULL;
+  c->frames_size -= frame->size;
+  frame->next = NULL;
+  return frame;
+}
+
+stomp_frame *stomp_connection_take_frames(stomp_connection *c,
+                                          stomp_frame **last, size_t *size) {
+  stomp_frame *first = c->first;
+  *last = c->last;
+  *size = c->frames_size;
+  c->first = c->last = NULL;
+  c->frames_size = 0;
+  return first;
+}
