@@ -78,7 +78,8 @@ static stomp_status prepare(stomp_tls *t, const stomp_tls_options *o,
 }
 
 void stomp_tls_init(void) {
-  OPENSSL_init_crypto(0, NULL);
+  /* with no option at all it returns before it registers */
+  OPENSSL_init_crypto(OPENSSL_INIT_ADD_ALL_DIGESTS, NULL);
 }
 
 stomp_tls *stomp_tls_new(const stomp_tls_options *options, stomp_error *error) {
