@@ -38,6 +38,7 @@ typedef struct check_memory {
   size_t live;         /* bytes that are not freed yet */
   size_t peak;         /* the most there ever were */
   size_t n;            /* requests that may fail, so far */
+  size_t calls;        /* of any kind */
   size_t fail_at;      /* the request that fails, 0: none */
 } check_memory;
 
@@ -47,6 +48,7 @@ static inline void *check_resize(void *user, void *block, size_t old_size,
                                  size_t new_size) {
   check_memory *m = user;
   size_t *old = block ? (size_t *)block - 2 : NULL, *head = NULL;
+  m->calls++;
   CHECK(old ? old[0] == old_size : old_size == 0);
   if (new_size > old_size && ++m->n == m->fail_at)
     return NULL;
@@ -99,7 +101,8 @@ static inline const uint8_t *check_guarded(const void *bytes, size_t len) {
 /* ---- Numbers that look random, the same in each run ---- */
 
 static inline uint32_t check_random(uint64_t *state, uint32_t below) {
-  *state = *state * UINT64_C(6364136223846793005) + UINT64_C(1442695040888963407);
+  *state =
+    *state * UINT64_C(6364136223846793005) + UINT64_C(1442695040888963407);
   return (uint32_t)(*state >> 33) % below;
 }
 

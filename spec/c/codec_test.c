@@ -36,13 +36,16 @@ static void note_octets(char *log, const char *before, stomp_span span) {
 /* What frame.h promises of each frame. */
 static void check_shape(const stomp_frame *f, const stomp_memory *memory) {
   static const stomp_delivery none;
+  const stomp_header *last =
+    f->n_headers ? &f->headers[f->n_headers - 1] : NULL;
   CHECK(f->next == NULL);
   CHECK(f->memory == memory);
   CHECK(memcmp(&f->delivery, &none, sizeof none) == 0);
   CHECK(f->bytes == (const uint8_t *)&f->headers[f->n_headers]);
   CHECK(f->bytes[f->body_at + f->body_len] == '\0');
+  CHECK(f->body_at == (last ? last->value + last->value_len : 0));
   CHECK(f->size == sizeof *f + f->n_headers * sizeof *f->headers + f->body_at +
-                       f->body_len + 1);
+                     f->body_len + 1);
 }
 
 static void note_frame(char *log, const stomp_frame *f) {
@@ -69,13 +72,13 @@ static void note_error(char *log, const stomp_error *e) {
     note(log, " byte %zu", (size_t)e->offset);
   if (e->detail[0])
     note_octets(log, ": ",
-                (stomp_span) { (const uint8_t *)e->detail, strlen(e->detail) });
+                (stomp_span){ (const uint8_t *)e->detail, strlen(e->detail) });
   strcat(log, "\n");
 }
 
 /* Read all of `in`; STOMP_MORE, or what ended it. */
-static stomp_status drain(stomp_parser *p, stomp_span in,
-                          const check_memory *m, char *log) {
+static stomp_status drain(stomp_parser *p, stomp_span in, const check_memory *m,
+                          char *log) {
   for (;;) {
     stomp_frame *frame = NULL;
     stomp_span before = in;
@@ -107,8 +110,7 @@ static stomp_status drain_all(stomp_parser *p, const uint8_t *bytes, size_t len,
   stomp_status status = drain(p, in, m, log);
   if (status == STOMP_ENOMEM) {
     size_t taken = (size_t)(stomp_parser_offset(p) - first);
-    in = (stomp_span) { check_guarded(bytes + taken, len - taken),
-                        len - taken };
+    in = (stomp_span){ check_guarded(bytes + taken, len - taken), len - taken };
     status = drain(p, in, m, log);
   }
   return status;
@@ -265,7 +267,7 @@ static void test_mutations(const vector_file *file) {
     s.version = (stomp_version)check_random(&random, 4);
     for (k = 0; k < 3 && s.len; k++)
       s.bytes[check_random(&random, (uint32_t)s.len)] =
-          octets[check_random(&random, sizeof octets - 1)];
+        octets[check_random(&random, sizeof octets - 1)];
     check_memory_init(&m, 0);
     run(&s, &m, s.len + 1, 1, whole);
     run(&s, &m, 1, 1, cut);
@@ -395,6 +397,30 @@ static void test_work_is_linear(void) {
   stomp_parser_free(p);
 }
 
+/* A frame that lies whole in the input is one block, made once. */
+static void test_a_whole_frame_is_one_block(void) {
+  static const stomp_limits limits = STOMP_LIMITS_DEFAULT;
+  stomp_frame *frame = NULL;
+  stomp_parser *p;
+  check_memory m;
+  size_t before;
+  int i;
+  check_memory_init(&m, 0);
+  p = stomp_parser_new(&limits, STOMP_1_2, &m.memory);
+  for (i = 0; i < 4; i++) {
+    before = m.calls;
+    if (i % 2)
+      CHECK(NEXT(p, "SEND\na:1\ncontent-length:3\n\nabc\0", &frame) ==
+            STOMP_FRAME);
+    else
+      CHECK(NEXT(p, "SEND\na:1\nb:2\n\nabc\0", &frame) == STOMP_FRAME);
+    CHECK(i == 0 || m.calls == before + 1);
+    CHECK(m.live >= frame->size);
+    stomp_frame_free(frame);
+  }
+  stomp_parser_free(p);
+}
+
 int main(void) {
   vector_file file = vector_open("spec/vectors/parser.md");
   CHECK(file.n >= 120);
@@ -405,5 +431,6 @@ int main(void) {
   test_reset();
   test_memory_is_bounded();
   test_work_is_linear();
+  test_a_whole_frame_is_one_block();
   return check_result("codec");
 }

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT
  *
  * The encoder: its vectors with all options and versions, and frames made at
- * random. The invariant: what is encoded is exactly as long as was said, and the
- * parser reads it back as one frame, the same one; so nothing that a program
- * puts into a header can change the shape of a frame. */
+ * random. The invariant: what is encoded is exactly as long as was said, and
+ * the parser reads it back as one frame, the same one; so nothing that a
+ * program puts into a header can change the shape of a frame. */
 #include "core/encoder.h"
 #include "core/parser.h"
 #include "vectors.h"
@@ -45,7 +45,7 @@ static stomp_span kept(const char *bytes, size_t len, stomp_version version) {
     bytes++, len--;
   while (version == STOMP_1_0 && len && strchr(" \t", bytes[len - 1]))
     len--;
-  return (stomp_span) { (const uint8_t *)bytes, len };
+  return (stomp_span){ (const uint8_t *)bytes, len };
 }
 
 static bool is_same(stomp_span a, stomp_span b) {
@@ -60,17 +60,17 @@ static void check_same(const subject *s, const stomp_frame *f) {
   CHECK(added <= 1);
   for (i = 0; i < s->frame.n_headers; i++) {
     const stomp_field *field = &s->fields[i];
-    CHECK(is_same(kept(field->name, field->name_len, v),
-                  stomp_frame_name(f, i)));
+    CHECK(
+      is_same(kept(field->name, field->name_len, v), stomp_frame_name(f, i)));
     CHECK(is_same(kept(field->value, field->value_len, v),
                   stomp_frame_value(f, i)));
   }
   if (added == 1)
     CHECK(is_same(stomp_frame_name(f, i),
-                  (stomp_span) { (const uint8_t *)"content-length", 14 }));
-  CHECK(is_same(stomp_frame_body(f),
-                (stomp_span) { (const uint8_t *)s->frame.body,
-                               s->frame.body_len }));
+                  (stomp_span){ (const uint8_t *)"content-length", 14 }));
+  CHECK(
+    is_same(stomp_frame_body(f),
+            (stomp_span){ (const uint8_t *)s->frame.body, s->frame.body_len }));
 }
 
 /* Whether both sides know how to read it: before the version is settled a
@@ -114,8 +114,8 @@ static void read_line(subject *s, const char *line, size_t len) {
   } else if (equals && s->frame.n_headers < MAX_FIELDS) {
     stomp_field *f = &s->fields[s->frame.n_headers++];
     f->name = keep(s, line, (size_t)(equals - line), &f->name_len);
-    f->value = keep(s, equals + 1, len - (size_t)(equals + 1 - line),
-                    &f->value_len);
+    f->value =
+      keep(s, equals + 1, len - (size_t)(equals + 1 - line), &f->value_len);
   }
 }
 
@@ -209,9 +209,9 @@ static const char *random_text(subject *s, uint64_t *random, size_t *len) {
 }
 
 static void make_subject(subject *s, uint64_t *random) {
-  static const stomp_command with_body[] = {
-    STOMP_SEND_COMMAND, STOMP_MESSAGE_COMMAND, STOMP_ERROR_COMMAND
-  };
+  static const stomp_command with_body[] = { STOMP_SEND_COMMAND,
+                                             STOMP_MESSAGE_COMMAND,
+                                             STOMP_ERROR_COMMAND };
   size_t i;
   memset(s, 0, sizeof *s);
   s->title = "random";
@@ -224,7 +224,7 @@ static void make_subject(subject *s, uint64_t *random) {
     f->value = random_text(s, random, &f->value_len);
   }
   s->frame.command =
-      (stomp_command)check_random(random, (uint32_t)STOMP_COMMAND_COUNT);
+    (stomp_command)check_random(random, (uint32_t)STOMP_COMMAND_COUNT);
   if (check_random(random, 2)) {
     s->frame.command = with_body[check_random(random, 3)];
     s->frame.body = random_text(s, random, &s->frame.body_len);

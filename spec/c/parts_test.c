@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
  * The small parts under the codec and the session: errors, buffers, the map,
- * escapes, names, heart-beats. Where a part has states, a slow and obvious model
- * runs beside it on numbers that look random. */
+ * escapes, names, heart-beats. Where a part has states, a slow and obvious
+ * model runs beside it on numbers that look random. */
 #include "check.h"
 #include "core/buffer.h"
 #include "core/escape.h"
@@ -240,6 +240,29 @@ static void test_map_without_memory(void) {
   } while (m.n >= n);
 }
 
+/* So many keys that some hashes are the same: the bytes decide. */
+static void test_map_tells_equal_hashes_apart(void) {
+  check_memory m;
+  stomp_map map;
+  stomp_map_entry *e;
+  uint32_t i, wrong = 0;
+  char key[32];
+  check_memory_init(&m, 0);
+  stomp_map_init(&map, &m.memory, 300000, 1);
+  for (i = 100000; i < 400000; i++) {
+    if (stomp_map_add(&map, key, key_of(key, i), &e) != STOMP_OK)
+      abort();
+    e->value[0] = i;
+  }
+  for (i = 100000; i < 400000; i++) {
+    e = stomp_map_find(&map, key, key_of(key, i));
+    wrong += !e || e->value[0] != i;
+  }
+  CHECK(wrong == 0);
+  stomp_map_clear(&map);
+  CHECK(m.live == 0);
+}
+
 static size_t longest_chain(const stomp_map *map) {
   size_t i, longest = 0;
   for (i = 0; i < map->n_slots; i++) {
@@ -411,6 +434,7 @@ int main(void) {
   test_map_against_model(UINT64_C(0x123456789abcdef));
   test_map_limit_and_keys();
   test_map_without_memory();
+  test_map_tells_equal_hashes_apart();
   test_map_spreads();
   test_escapes_go_both_ways();
   test_names();

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * Reads the vectors of spec/vectors: headings, and under each two fenced blocks.
- * spec/vectors/parser.md says how octets are written. */
+ * Reads the vectors of spec/vectors: headings, and under each two fenced
+ * blocks. spec/vectors/parser.md says how octets are written. */
 #ifndef STOMP_VECTORS_H
 #define STOMP_VECTORS_H
 
