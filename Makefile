@@ -179,7 +179,7 @@ bench: ## speed and memory against @stomp/stompjs, as ratios
 # C tests: core and tls with a main of their own, under ASan and UBSan
 TEST_SRC := $(CORE_SRC) $(wildcard src/tls/*.c)
 
-build/test/%: spec/c/%.c $(TEST_SRC) $(wildcard src/*/*.h)
+build/test/%: spec/c/%.c $(TEST_SRC) $(wildcard src/*/*.h spec/c/*.h)
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(STRICT) -Isrc $(SANITIZE) -fsanitize=address,undefined \
 	  -fno-sanitize-recover=all -o $@ $< $(TEST_SRC) -lssl -lcrypto -lpthread
