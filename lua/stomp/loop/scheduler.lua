@@ -134,6 +134,7 @@ end
 -- ---- Tasks
 
 local alive = 0 -- tasks that have not ended
+local epoch = 0 -- tasks of a run that failed do not count for the next
 
 local function failed(task, value)
   local text = debug.traceback(task.co, tostring(value))
@@ -147,7 +148,7 @@ local function resume(task)
   local ok, value = coroutine.resume(task.co)
   current = before
   if coroutine.status(task.co) == "dead" then
-    alive = alive - 1
+    if task.epoch == epoch then alive = alive - 1 end
     task.ended = true
     if not ok then failed(task, value) end
   end
@@ -157,8 +158,11 @@ end
 -- @tparam function f
 -- @tparam[opt] function on_error function(text_with_traceback, value)
 function scheduler.spawn(f, on_error)
+  if type(f) ~= "function" then
+    error("spawn: function expected, got " .. type(f), 2)
+  end
   alive = alive + 1
-  local task = { co = coroutine.create(f), on_error = on_error }
+  local task = { co = coroutine.create(f), on_error = on_error, epoch = epoch }
   enqueue(task)
   return task
 end
@@ -171,10 +175,11 @@ end
 -- ---- The loop
 
 -- Resume every task that is ready now (those made ready meanwhile come in the
--- next round). A task that is being run further up the stack stays queued.
+-- next round). A task that is being run further up the stack stays queued. A
+-- drive within a task may have emptied the queue meanwhile, hence ready_last.
 local function run_ready()
   local last = ready_last
-  while ready_first <= last do
+  while ready_first <= last and ready_first <= ready_last do
     local task = ready[ready_first]
     ready[ready_first] = nil
     ready_first = ready_first + 1
@@ -323,7 +328,10 @@ function scheduler.run(f, ...)
   local ok, text = pcall(run_until_done, main)
   if not ok then problem = text end
   in_run = false
-  if problem then error(problem, 0) end
+  if problem then
+    epoch, alive = epoch + 1, 0
+    error(problem, 0)
+  end
   return unpack(results, 1, results.n)
 end
 
