@@ -72,11 +72,11 @@ core.session = core.session .. " session_private"
 for _, path in ipairs(lines "git ls-files --cached --others --exclude-standard 'src/*.c' 'src/*.h'") do
   local room, file = path:match("^src/(%w+)/([%w_]+)%.[ch]$")
   for name in read(path):gmatch('#include "([^"]+)"') do
-    local from, header = name:match("^(%w+)/([%w_]+)%.h$")
+    local from = name:match("^(%w+)/[%w_]+%.h$")
     if from and not rooms[room][from] then
       complain("%s includes %s: %s may not know %s", path, name, room, from)
     elseif not from and room == "core" then
-      header = name:match("^([%w_]+)%.h$")
+      local header = name:match("^([%w_]+)%.h$")
       local known = core[file]
       if not known then
         complain("%s: tools/layers.lua does not know it", path)

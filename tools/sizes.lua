@@ -11,7 +11,9 @@ end
 local function check_functions(path, lines)
   local start
   for i, line in ipairs(lines) do
-    if line:match("^[%a_].*%b().*{%s*$") or line:match("^ .*%)%s*{%s*$") and not start and lines[i - 1]:match("^[%a_]") then
+    local opens = line:match("^[%a_].*%b().*{%s*$")
+      or line:match("^ .*%)%s*{%s*$") and not start and lines[i - 1]:match("^[%a_]")
+    if opens then
       start = start or i
     elseif line == "}" and start then
       if i - start + 1 > 60 then complain("%s:%d: a function of %d lines", path, start, i - start + 1) end

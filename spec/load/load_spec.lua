@@ -22,8 +22,8 @@ describe("under load #slow", function()
   teardown(function() os.execute("kill " .. pid) end)
 
   local function consume(size, count, pause)
-    local text = lines(("LUA_PATH='lua/?.lua;lua/?/init.lua;;' LUA_CPATH='build/5.4/?.so;;' lua5.4 spec/load/consumer.lua"
-      .. " ws://127.0.0.1:%d/ws %d %d %g"):format(port, size, count, pause or 0))
+    local text = lines(("LUA_PATH='lua/?.lua;lua/?/init.lua;;' LUA_CPATH='build/5.4/?.so;;'"
+      .. " lua5.4 spec/load/consumer.lua ws://127.0.0.1:%d/ws %d %d %g"):format(port, size, count, pause or 0))
     local n, mb = text:match("(%d+) messages in order, ([%d.]+) MB")
     assert.equal(count, tonumber(n), text)
     return tonumber(mb)

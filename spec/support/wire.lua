@@ -18,7 +18,7 @@ function wire.await(f, ...)
       fds[i], events[i] = pollable:pollfd(), pollable:events()
     end
     local results = { f() }
-    if results[1] then return (table.unpack or unpack)(results) end -- luacheck: ignore 143
+    if results[1] then return (table.unpack or unpack)(results) end -- luacheck: ignore 143 -- luacheck: ignore 113 143 (5.1 and later)
     assert(lws.now() < deadline, "it did not come")
     lws.poll(fds, events, #fds > 0 and 1 or 0.01, {})
   end

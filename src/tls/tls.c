@@ -29,6 +29,14 @@ static void note_alert(const SSL *ssl, int where, int value) {
     t->alert = value;
 }
 
+/* What the macro SSL_set_tlsext_host_name does, with a name that stays const
+ * as far as the last call. */
+static bool set_sni(SSL *ssl, const char *name) {
+  void *text = (void *)(size_t)name;
+  return SSL_ctrl(ssl, SSL_CTRL_SET_TLSEXT_HOSTNAME, TLSEXT_NAMETYPE_host_name,
+                  text) == 1;
+}
+
 /* Check the certificate against the host connected to. SNI and DNS names for
  * names; addresses only against the certificate's IP addresses (RFC 6125). */
 static bool set_name(SSL *ssl, const char *name) {
@@ -38,8 +46,7 @@ static bool set_name(SSL *ssl, const char *name) {
   SSL_set_hostflags(ssl, X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS);
   /* an empty name, or OpenSSL's ".domain" form, would check less */
   return name[0] && name[0] != '.' && name[0] != ':' &&
-         SSL_set1_host(ssl, name) == 1 &&
-         SSL_set_tlsext_host_name(ssl, name) == 1;
+         SSL_set1_host(ssl, name) == 1 && set_sni(ssl, name);
 }
 
 static stomp_status prepare(stomp_tls *t, const stomp_tls_options *o,
