@@ -12,7 +12,8 @@ local function run(program)
   local file = assert(io.open(path, "w"))
   file:write(program)
   file:close()
-  local command = "LUA_PATH='lua/?.lua;lua/?/init.lua;./?.lua;;' LUA_CPATH='%s' timeout 60 lua5.4 %s 2>&1; echo status $?"
+  local command = "LUA_PATH='lua/?.lua;lua/?/init.lua;./?.lua;;' LUA_CPATH='%s' timeout 60 lua5.4 %s 2>&1;"
+    .. " echo status $?"
   local pipe = assert(io.popen(command:format(package.cpath, path)))
   local text = pipe:read("*a")
   pipe:close()
