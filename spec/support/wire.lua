@@ -85,7 +85,7 @@ end
 --- The 101 for a request's Sec-WebSocket-Key.
 function wire.switching(key)
   local pipe = assert(io.popen(("printf %%s '%s258EAFA5-E914-47DA-95CA-C5AB0DC85B11' |"
-    .. " openssl sha1 -binary | openssl base64"):format(key)))
+    .. " env -u LD_PRELOAD openssl sha1 -binary | env -u LD_PRELOAD openssl base64"):format(key)))
   local accept = pipe:read("*l")
   pipe:close()
   return "HTTP/1.1 101 X\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: "
@@ -105,7 +105,7 @@ function wire.script(code, posix)
   local name, lua = os.tmpname(), interpreter()
   local file = assert(io.open(name, "w"))
   if posix then
-    lua = "lua5.1"
+    lua = "env -u LD_PRELOAD lua5.1" -- its modules are not the sanitized ones
     file:write('package.path = "./lua/?.lua;./lua/?/init.lua;./?.lua;" .. package.path\n',
       'package.cpath = "./build/5.1/?.so;" .. package.cpath\n')
   else

@@ -44,6 +44,8 @@ typedef enum stompio_news {
 typedef struct stompio_end {
   bool no_receipt;
   stomp_error error;
+  char reason[124]; /* text of the peer's close frame; bytes */
+  size_t reason_len;
 } stompio_end;
 
 /* Whether a frame can be taken at once. Frees the share of the inbox that the

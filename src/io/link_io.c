@@ -7,6 +7,7 @@
 #include "link_private.h"
 #include "os/clock.h"
 #include "os/memory.h"
+#include <string.h>
 
 #define PLAIN_SIZE ((size_t)64 << 10) /* plaintext handled at once */
 #define WRITE_MOST                                                             \
@@ -16,10 +17,14 @@
 /* ---- Telling the other side (under lock) ---- */
 
 static void keep_end(stompio_link *l) {
+  stomp_span reason = stomp_connection_close_reason(l->connection);
   const stomp_error *error = stomp_connection_error(l->connection);
   l->ended = true;
   l->clean = error->status == STOMP_OK;
   l->end.error = *error;
+  l->end.reason_len = reason.len;
+  if (reason.len)
+    memcpy(l->end.reason, reason.bytes, reason.len);
   l->end.no_receipt =
     stomp_session_no_receipt(stomp_connection_session(l->connection));
 }

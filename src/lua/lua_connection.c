@@ -115,7 +115,8 @@ static int connection_gc(lua_State *L) {
 /* ---- Results ---- */
 
 static int push_final(lua_State *L, stomp_connection *c) {
-  return push_end(L, stomp_connection_error(c), c);
+  return push_end(L, stomp_connection_error(c), c,
+                  stomp_connection_close_reason(c));
 }
 
 /* true, or nil, message, err of the connection's own failure */

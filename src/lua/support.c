@@ -108,10 +108,9 @@ static void set_answer(lua_State *L, const stomp_handshake *h) {
   lua_setfield(L, -2, "body");
 }
 
-int push_end(lua_State *L, const stomp_error *error,
-             const stomp_connection *c) {
+int push_end(lua_State *L, const stomp_error *error, const stomp_connection *c,
+             stomp_span reason) {
   const stomp_handshake *h = stomp_connection_handshake(c);
-  stomp_span reason = stomp_connection_close_reason(c);
   push_error(L, error);
   set_after(L, stomp_connection_session(c));
   if (reason.len) {

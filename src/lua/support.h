@@ -16,8 +16,10 @@
 int push_error(lua_State *L, const stomp_error *error);
 
 /* The same for the end of a connection: err also has `after`, `code`, `reason`,
- * `status`, `headers`, `body`. `c` is only read. */
-int push_end(lua_State *L, const stomp_error *error, const stomp_connection *c);
+ * `status`, `headers`, `body`. Of `c` only what is fixed once it has ended is
+ * read; `reason` is the text of the peer's close frame. */
+int push_end(lua_State *L, const stomp_error *error, const stomp_connection *c,
+             stomp_span reason);
 
 /* Make the metatable of errors, once a state; pushes it. */
 void open_errors(lua_State *L);
