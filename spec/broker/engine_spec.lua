@@ -85,7 +85,8 @@ describe("the broker engine", function()
       local broker = engine.new { logins = { ann = "secret" } }
       assert.is_true(broker:admits { login = "ann", passcode = "secret" })
       for _, headers in ipairs {
-        {}, { login = "ann" }, { login = "ann", passcode = "" }, { login = "ann", passcode = "Secret" },
+        {}, { login = "ann" }, { login = "ann", passcode = "" },
+        { login = "ann", passcode = "Secret" },
         { passcode = "secret" }, { login = "eve", passcode = "secret" }, { login = "eve" },
       } do
         assert.is_falsy(broker:admits(headers))
@@ -98,7 +99,8 @@ describe("the broker engine", function()
       local _, a, b, c = setup(3)
       a:subscribe("1", "/topic/x"):subscribe("2", "/topic/x")
       b:subscribe("9", "/topic/y")
-      c:publish("/topic/x", "hello", { ["content-type"] = "text/plain", receipt = "r1", ack = "no" })
+      c:publish("/topic/x", "hello",
+        { ["content-type"] = "text/plain", receipt = "r1", ack = "no" })
       local messages = a:take("MESSAGE")
       assert.equal(2, #messages)
       assert.equal("1", messages[1].headers.subscription)
