@@ -1,6 +1,7 @@
 -- SPDX-License-Identifier: MIT
 -- One line for each frame that goes or comes, for people: option `trace`.
--- Secrets never reach it. Knows nothing.
+-- Secrets never reach it. A trace that fails is told once on stderr and then left
+-- alone: it must not end what it watches. Knows nothing.
 local methods = {}
 local mt = { __index = methods }
 
@@ -26,12 +27,23 @@ local function new(option, redact)
   }, mt)
 end
 
--- Control characters would break the line, or the terminal.
+-- Control characters would break the line, or the terminal; those of ISO 6429's
+-- second half, which are two bytes of UTF-8, too.
 local function printable(text)
-  return (text:gsub("[%c\127]", function(c)
+  text = text:gsub("%c", function(c)
     if c == "\n" then return "\\n" elseif c == "\r" then return "\\r" end
     return ("\\x%02x"):format(c:byte())
+  end)
+  return (text:gsub("\194([\128-\159])", function(c)
+    return ("\\xc2\\x%02x"):format(c:byte())
   end))
+end
+
+local function tell(self, direction, text)
+  local ok, problem = pcall(self.write, direction, text)
+  if ok then return end
+  self.write = function() end
+  io.stderr:write("stomp: the trace failed and is off: ", tostring(problem), "\n")
 end
 
 local function add(self, parts, name, value)
@@ -61,12 +73,12 @@ function methods:frame(direction, command, headers, body)
     end
     parts[#parts + 1] = "| " .. shown
   end
-  self.write(direction, table.concat(parts, " "))
+  tell(self, direction, table.concat(parts, " "))
 end
 
 --- Something else worth knowing.
 function methods:inform(text)
-  self.write("info", printable(text))
+  tell(self, "info", printable(text))
 end
 
 return { new = new }

@@ -32,6 +32,11 @@ local function host_header(url)
   return ("%s:%d"):format(url.host_name, url.port)
 end
 
+-- What may be shown of a URL: a user or a query may hold a secret.
+local function shown(text)
+  return (text:gsub("^[^?]*@", "...@"):gsub("%?.*", "?..."))
+end
+
 local function check_text(text)
   if text:find("[^\33-\126]") then
     return refuse("URL: a blank, control or non-ASCII character in it"
@@ -54,7 +59,7 @@ local function parse(text)
   local scheme, authority, path = text:match("^(%a[%w+.-]*)://([^/?]*)(.*)$")
   scheme = scheme and scheme:lower()
   if not scheme then
-    return refuse(("'%s' is not a URL (ws://host/path)"):format(text))
+    return refuse(("'%s' is not a URL (ws://host/path)"):format(shown(text)))
   elseif not default_ports[scheme] then
     return refuse(("URL: scheme %s is not ws or wss"):format(scheme))
   end
@@ -69,7 +74,7 @@ local function parse(text)
     host_name = host:find(":", 1, true) and "[" .. host .. "]" or host,
   }
   url.host_header = host_header(url)
-  url.text = scheme .. "://" .. url.host_header .. path
+  url.text = shown(scheme .. "://" .. url.host_header .. path)
   return url
 end
 
