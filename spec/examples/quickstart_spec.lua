@@ -28,7 +28,7 @@ local function check(environment)
   assert.is_nil(text:find("passcode:guest", 1, true), text)
 end
 
-describe("examples/quickstart.lua", function()
+describe("examples/quickstart.lua #process", function()
   it("does the main job on the embedded broker", function()
     check("BROKER=")
   end)

@@ -162,7 +162,7 @@ describe("A listener", function()
     assert.equal("broken", (wire.ending(client)))
   end)
 
-  it("gives each accepted socket keep-alive and no delay", function()
+  it("gives each accepted socket keep-alive and no delay #process", function()
     local listener = wire.listen()
     local client = wire.open(listener)
     local server = wire.accepted(listener)

@@ -170,7 +170,7 @@ describe("the collector", function()
   end)
 end)
 
-describe("a process that ends with a client open", function()
+describe("a process that ends with a client open #process", function()
   local prologue = [[
     local stomp = require "stomp"
     local server = assert(require "stomp.broker".listen("ws://127.0.0.1:0/ws"))

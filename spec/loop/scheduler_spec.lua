@@ -327,7 +327,7 @@ describe("the built-in loop", function()
     assert.equal(1, scheduler.run(function() return 1 end))
   end)
 
-  it("lets Ctrl-C through while it waits", function()
+  it("lets Ctrl-C through while it waits #process", function()
     local text = wire.script [[
       local scheduler = require "stomp.loop.scheduler"
       local file = assert(io.popen("echo $PPID"))

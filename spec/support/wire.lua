@@ -2,6 +2,7 @@
 -- Links over the loopback interface, without a client above them: what specs of
 -- src/io need. Everything awaits an event and gives up after ten seconds (a
 -- minute where STOMP_TEST_SLOW is set).
+local core = require "stomp.core"
 local lws = require "stomp.lws"
 
 local wire = {}
@@ -84,12 +85,10 @@ end
 
 --- The 101 for a request's Sec-WebSocket-Key.
 function wire.switching(key)
-  local pipe = assert(io.popen(("printf %%s '%s258EAFA5-E914-47DA-95CA-C5AB0DC85B11' |"
-    .. " env -u LD_PRELOAD openssl sha1 -binary | env -u LD_PRELOAD openssl base64"):format(key)))
-  local accept = pipe:read("*l")
-  pipe:close()
-  return "HTTP/1.1 101 X\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: "
-    .. accept .. "\r\n\r\n"
+  local server = assert(core.connection { role = "server" })
+  assert(server:feed("GET / HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+    .. "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: " .. key .. "\r\n\r\n", 0))
+  return server:output()
 end
 
 local function interpreter()
