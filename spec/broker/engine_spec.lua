@@ -144,6 +144,16 @@ describe("the broker engine", function()
       assert.same({ "2", "4", "6" }, b:bodies())
     end)
 
+    it("keeps the turns when one of them leaves", function()
+      local _, a, b, c, d = setup(4)
+      for _, one in ipairs { a, b, c } do one:subscribe("1", "/queue/x") end
+      d:publish("/queue/x", "1"):publish("/queue/x", "2")
+      a:frame("UNSUBSCRIBE", { id = "1" })
+      d:publish("/queue/x", "3")
+      assert.same({ "2" }, b:bodies())
+      assert.same({ "3" }, c:bodies())
+    end)
+
     it("keeps messages in order until somebody comes", function()
       local broker, a, b = setup(2)
       for i = 1, 5 do a:publish("jobs", tostring(i)) end

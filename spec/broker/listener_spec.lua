@@ -4,7 +4,7 @@ local broker_module = require "stomp.broker"
 local fixture = require "spec.support.fixture"
 local stomp = require "stomp"
 
-local patience = 10
+local patience = os.getenv("STOMP_TEST_SLOW") and 60 or 10
 
 local function listen(options)
   return assert(broker_module.listen("ws://127.0.0.1:0/ws", options))

@@ -9,7 +9,8 @@
 local assert = require "luassert"
 local socket_pair = require "spec.support.socket_pair"
 
-local patience = 10 -- seconds until a spec gives up
+-- seconds until a spec gives up
+local patience = os.getenv("STOMP_TEST_SLOW") and 60 or 10
 
 --- A list that grows, and the wait until it has n entries.
 local function log_of(loop)
