@@ -3,6 +3,7 @@
 -- both doors of the loop, and the ways a program can leave a connection open.
 local broker = require "stomp.broker"
 local stomp = require "stomp"
+local wire = require "spec.support.wire"
 
 local slow = os.getenv("STOMP_TEST_SLOW") and 5 or 1
 
@@ -12,9 +13,9 @@ local function run(program)
   local file = assert(io.open(path, "w"))
   file:write(program)
   file:close()
-  local command = "LUA_PATH='lua/?.lua;lua/?/init.lua;./?.lua;;' LUA_CPATH='%s' timeout 60 lua5.4 %s 2>&1;"
+  local command = "LUA_PATH='lua/?.lua;lua/?/init.lua;./?.lua;;' LUA_CPATH='%s' timeout 60 %s %s 2>&1;"
     .. " echo status $?"
-  local pipe = assert(io.popen(command:format(package.cpath, path)))
+  local pipe = assert(io.popen(command:format(package.cpath, wire.interpreter(), path)))
   local text = pipe:read("*a")
   pipe:close()
   os.remove(path)

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * lua5.4 for `make asan` and `make tsan`, linked with the sanitizer's runtime:
- * preloaded into Debian's, it would be in each shell that a spec starts, too,
- * and those crash. lua SCRIPT [ARGUMENTS] */
+ * lua5.4 for `make tsan`, linked with the sanitizer's runtime: preloaded into
+ * Debian's, it would be in each shell that a spec starts, too, and those crash. lua SCRIPT [ARGUMENTS] */
 #include <lauxlib.h>
 #include <lua.h>
 #include <lualib.h>

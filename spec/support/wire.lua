@@ -91,7 +91,8 @@ function wire.switching(key)
   return server:output()
 end
 
-local function interpreter()
+--- The program that runs this: Debian's, or one with a sanitizer in it.
+function wire.interpreter()
   local first = 0
   while arg[first - 1] do first = first - 1 end
   return arg[first]
@@ -101,7 +102,7 @@ end
 -- LuaPosix is needed (Debian has none for 5.4), by Lua 5.1; its output and its
 -- exit status.
 function wire.script(code, posix)
-  local name, lua = os.tmpname(), interpreter()
+  local name, lua = os.tmpname(), wire.interpreter()
   local file = assert(io.open(name, "w"))
   if posix then
     lua = "env -u LD_PRELOAD lua5.1" -- its modules are not the sanitized ones
