@@ -5,7 +5,23 @@
 #include <lauxlib.h>
 #include <lua.h>
 #include <lualib.h>
+#include <signal.h>
 #include <stdio.h>
+
+static lua_State *interrupted_state;
+
+static void stop(lua_State *L, lua_Debug *at) {
+  (void)at;
+  lua_sethook(L, NULL, 0, 0);
+  luaL_error(L, "interrupted!");
+}
+
+/* Ctrl-C raises an error, as Lua's own program does it. */
+static void on_interrupt(int number) {
+  signal(number, SIG_DFL);
+  lua_sethook(interrupted_state, stop,
+              LUA_MASKCALL | LUA_MASKRET | LUA_MASKLINE | LUA_MASKCOUNT, 1);
+}
 
 static int say(lua_State *L) {
   luaL_traceback(L, L, luaL_tolstring(L, 1, NULL), 1);
@@ -29,6 +45,8 @@ int main(int argc, char **argv) {
   if (!L || argc < 2)
     return 2;
   luaL_openlibs(L);
+  interrupted_state = L;
+  signal(SIGINT, on_interrupt);
   set_arguments(L, argc, argv);
   lua_pushcfunction(L, say);
   status = luaL_loadfile(L, argv[1]);
