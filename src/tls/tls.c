@@ -5,6 +5,7 @@
  * is left empty after every call. */
 #include "tls.h"
 #include "tls_context.h"
+#include <arpa/inet.h>
 #include <openssl/err.h>
 #include <openssl/ssl.h>
 #include <openssl/x509v3.h>
@@ -41,8 +42,10 @@ static bool set_sni(SSL *ssl, const char *name) {
  * names; addresses only against the certificate's IP addresses (RFC 6125). */
 static bool set_name(SSL *ssl, const char *name) {
   X509_VERIFY_PARAM *param = SSL_get0_param(ssl);
-  if (X509_VERIFY_PARAM_set1_ip_asc(param, name) == 1)
-    return true;
+  unsigned char address[16];
+  if (inet_pton(AF_INET, name, address) == 1 ||
+      inet_pton(AF_INET6, name, address) == 1)
+    return X509_VERIFY_PARAM_set1_ip_asc(param, name) == 1;
   SSL_set_hostflags(ssl, X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS);
   /* an empty name, or OpenSSL's ".domain" form, would check less */
   return name[0] && name[0] != '.' && name[0] != ':' &&
@@ -116,19 +119,34 @@ void stomp_tls_free(stomp_tls *t) {
 
 /* ---- Failing ---- */
 
+static void add_name(stomp_error *e, const GENERAL_NAME *name) {
+  char text[INET6_ADDRSTRLEN];
+  const unsigned char *bytes;
+  int len;
+  if (name->type == GEN_DNS) {
+    stomp_error_add_bytes(e, ASN1_STRING_get0_data(name->d.dNSName),
+                          (size_t)ASN1_STRING_length(name->d.dNSName));
+    return;
+  }
+  if (name->type != GEN_IPADD) {
+    stomp_error_add(e, "?");
+    return;
+  }
+  bytes = ASN1_STRING_get0_data(name->d.iPAddress);
+  len = ASN1_STRING_length(name->d.iPAddress);
+  if ((len == 4 && inet_ntop(AF_INET, bytes, text, sizeof text)) ||
+      (len == 16 && inet_ntop(AF_INET6, bytes, text, sizeof text)))
+    stomp_error_add(e, text);
+}
+
 /* The names that the certificate is for, so that people see the difference. */
 static void add_names(stomp_error *e, X509 *cert) {
   GENERAL_NAMES *names = X509_get_ext_d2i(cert, NID_subject_alt_name, 0, 0);
   int i;
   stomp_error_add(e, "; the certificate is for");
   for (i = 0; i < sk_GENERAL_NAME_num(names) && i < 5; i++) {
-    const GENERAL_NAME *name = sk_GENERAL_NAME_value(names, i);
     stomp_error_add(e, i ? ", " : " ");
-    if (name->type == GEN_DNS)
-      stomp_error_add_bytes(e, ASN1_STRING_get0_data(name->d.dNSName),
-                            (size_t)ASN1_STRING_length(name->d.dNSName));
-    else
-      stomp_error_add(e, name->type == GEN_IPADD ? "an IP address" : "?");
+    add_name(e, sk_GENERAL_NAME_value(names, i));
   }
   if (i == 0)
     stomp_error_add(e, " no name");
@@ -136,7 +154,9 @@ static void add_names(stomp_error *e, X509 *cert) {
 }
 
 static void describe_verify(stomp_tls *t, long result) {
-  X509 *cert = SSL_get1_peer_certificate(t->ssl);
+  /* one that was refused is no peer certificate yet, but its chain is here */
+  STACK_OF(X509) *chain = SSL_get_peer_cert_chain(t->ssl);
+  X509 *cert = sk_X509_num(chain) > 0 ? sk_X509_value(chain, 0) : NULL;
   stomp_error_set(&t->error, STOMP_SVERIFY, STOMP_NO_OFFSET);
   stomp_error_add(&t->error, X509_verify_cert_error_string(result));
   if (result == X509_V_ERR_APPLICATION_VERIFICATION) {
@@ -148,7 +168,6 @@ static void describe_verify(stomp_tls *t, long result) {
     if (cert)
       add_names(&t->error, cert);
   }
-  X509_free(cert);
 }
 
 static stomp_status fail(stomp_tls *t) {

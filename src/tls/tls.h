@@ -13,7 +13,7 @@
  * `key` are file names, or PEM text where they contain "-----BEGIN". */
 typedef struct stomp_tls_options {
   bool server;             /* then cert and key are needed */
-  bool no_verify;          /* client: accept any certificate */
+  bool no_verify;          /* client: accept any certificate that fits `pin` */
   const char *name;        /* client: the host connected to, name or address */
   const char *ca;          /* NULL: the system's */
   const char *cert, *key;  /* NULL: none */

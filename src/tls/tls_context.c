@@ -141,19 +141,39 @@ static void digest_text(X509 *cert, char text[48]) {
   OPENSSL_free(der);
 }
 
-/* Runs after OpenSSL's own verification of each certificate of the chain. */
-static int check_pin(int ok, X509_STORE_CTX *store) {
+static bool fits_pin(X509_STORE_CTX *store, X509 *cert) {
   SSL *ssl =
     X509_STORE_CTX_get_ex_data(store, SSL_get_ex_data_X509_STORE_CTX_idx());
   const char *pin = SSL_CTX_get_ex_data(SSL_get_SSL_CTX(ssl), pin_index());
   char text[48];
-  if (!ok || !pin || X509_STORE_CTX_get_error_depth(store) != 0)
-    return ok;
-  digest_text(X509_STORE_CTX_get_current_cert(store), text);
+  if (!pin)
+    return true;
+  digest_text(cert, text);
   if (strcmp(text, pin) == 0)
-    return 1;
+    return true;
   X509_STORE_CTX_set_error(store, X509_V_ERR_APPLICATION_VERIFICATION);
-  return 0;
+  return false;
+}
+
+/* Runs after OpenSSL's own verification of each certificate of the chain. */
+static int check_pin(int ok, X509_STORE_CTX *store) {
+  if (!ok || X509_STORE_CTX_get_error_depth(store) != 0)
+    return ok;
+  return fits_pin(store, X509_STORE_CTX_get_current_cert(store));
+}
+
+/* Runs in place of OpenSSL's verification: the pin alone counts. */
+static int check_pin_alone(X509_STORE_CTX *store, void *unused) {
+  (void)unused;
+  return fits_pin(store, X509_STORE_CTX_get0_cert(store));
+}
+
+static bool set_pin(SSL_CTX *context, const char *pin, stomp_error *error) {
+  char *copy = OPENSSL_strdup(pin);
+  if (copy && SSL_CTX_set_ex_data(context, pin_index(), copy) == 1)
+    return true;
+  OPENSSL_free(copy);
+  return refuse(error, "pin", NULL);
 }
 
 /* ---- All of it ---- */
@@ -171,20 +191,21 @@ static bool set_version(SSL_CTX *context, const char *version,
 static bool set_up(SSL_CTX *context, const stomp_tls_options *o,
                    stomp_error *error) {
   SSL_CTX_set_mode(context, SSL_MODE_RELEASE_BUFFERS);
+  /* so that a write never waits for bytes of the peer */
+  SSL_CTX_set_options(context, SSL_OP_NO_RENEGOTIATION);
   if (!set_version(context, o->min_version, error) ||
       !set_certificate(context, o, error))
     return false;
-  if (o->server || o->no_verify) {
+  if (o->server || (o->no_verify && !o->pin)) {
     SSL_CTX_set_verify(context, SSL_VERIFY_NONE, NULL);
     return true;
   }
   SSL_CTX_set_verify(context, SSL_VERIFY_PEER, check_pin);
-  if (o->pin) {
-    char *pin = OPENSSL_strdup(o->pin);
-    if (!pin || SSL_CTX_set_ex_data(context, pin_index(), pin) != 1) {
-      OPENSSL_free(pin);
-      return refuse(error, "pin", NULL);
-    }
+  if (o->pin && !set_pin(context, o->pin, error))
+    return false;
+  if (o->no_verify) {
+    SSL_CTX_set_cert_verify_callback(context, check_pin_alone, NULL);
+    return true;
   }
   return set_authorities(context, o->ca, error);
 }
