@@ -136,6 +136,50 @@ describe("A process #process", function()
   end)
 end)
 
+describe("Without descriptors left", function()
+  local function use_up(code)
+    local text, status = wire.script(prelude .. [[
+      local socket = require "socket"
+      local listener = wire.listen()
+      local client, server = wire.pair()
+      local early = socket.tcp4()
+      early:settimeout(10)
+      local files, file = {}, nil
+      repeat
+        file = io.open("/dev/null")
+        files[#files + 1] = file
+      until not file
+    ]] .. code, false, "ulimit -n 64;")
+    assert.equal(0, status, text)
+    return text
+  end
+
+  it("open says so", function()
+    assert.equal("connect\nconnect: no connection: too many open files (no eventfd)\n", use_up [[
+      local link, message, err = lws.open { connect_host = "127.0.0.1", connect_port = listener:port() }
+      print(err.kind)
+      print(message)
+    ]])
+  end)
+
+  it("a listener sends its peers away, and takes them again later", function()
+    assert.equal("closed\nCONNECT\n", use_up [[
+      early:connect("127.0.0.1", listener:port())
+      print((select(2, early:receive(1))))
+      for _, file in ipairs(files) do file:close() end
+      wire.open(listener)
+      print(wire.next(wire.accepted(listener)).command)
+    ]])
+  end)
+
+  it("open links go on", function()
+    assert.equal("x\n", use_up [[
+      client:send("SEND", { destination = "/q" }, "x")
+      print(wire.next(server).body)
+    ]])
+  end)
+end)
+
 describe("The child of a fork #process", function()
   it("finds its parent's links dead and can open its own", function()
     says("child: closed closed true\nparent: true\n", [[

@@ -101,7 +101,8 @@ end
 --- Run Lua code in a process of its own, by this interpreter, or, where a whole
 -- LuaPosix is needed (Debian has none for 5.4), by Lua 5.1; its output and its
 -- exit status.
-function wire.script(code, posix)
+-- `before` is shell code that is run first.
+function wire.script(code, posix, before)
   local name, lua = os.tmpname(), wire.interpreter()
   local file = assert(io.open(name, "w"))
   if posix then
@@ -113,7 +114,7 @@ function wire.script(code, posix)
   end
   file:write(code)
   file:close()
-  local pipe = assert(io.popen(("%s %s 2>&1; echo exit $?"):format(lua, name)))
+  local pipe = assert(io.popen(("%s exec 2>&1; %s %s; echo exit $?"):format(before or "", lua, name)))
   local output = pipe:read("*a")
   pipe:close()
   os.remove(name)

@@ -125,7 +125,7 @@ static void push_end_of(lua_State *L, stompio_link *link,
   const stomp_connection *c = stompio_link_ended(link);
   if (c)
     push_end(L, &end->error, c,
-             (stomp_span) { (const uint8_t *)end->reason, end->reason_len });
+             (stomp_span){ (const uint8_t *)end->reason, end->reason_len });
   else
     push_error(L, &end->error);
 }
