@@ -53,6 +53,7 @@ ctl() {
 
 run() {
   . "$dir/env"
+  cd "$dir" # crash dumps go there
   setsid "$lib/rabbitmq-server" >"$dir/out" 2>&1 </dev/null &
   echo $! >"$dir/pid"
   n=0

@@ -387,7 +387,7 @@ stomp_status stomp_session_ack(stomp_session *s, stomp_frame *message,
                                size_t n_headers, stomp_error *error) {
   stomp_outgoing frame = { .command =
                              nack ? STOMP_NACK_COMMAND : STOMP_ACK_COMMAND };
-  stomp_map_entry *subscription;
+  stomp_map_entry *subscription = NULL;
   stomp_field fields[2 + 4];
   stomp_status status;
   stomp_error_clear(error);
