@@ -130,12 +130,13 @@ describe("bad input", function()
     end)
 
     it("is a frame over the limit", function()
-      ends(server.text("MESSAGE\ndestination:/a\nmessage-id:1\ncontent-length:5000\n\n"), "limit", "content%-length 5000",
-        { limits = { frame = 4096 } })
+      ends(server.text("MESSAGE\ndestination:/a\nmessage-id:1\ncontent-length:5000\n\n"), "limit",
+        "content%-length 5000", { limits = { frame = 4096 } })
     end)
 
     it("is a header block without end", function()
-      ends(server.text("MESSAGE\n" .. ("a:" .. ("b"):rep(500) .. "\n"):rep(20)), "limit", "limits.headers", { limits = { headers = 4096 } })
+      local line = "a:" .. ("b"):rep(500) .. "\n"
+      ends(server.text("MESSAGE\n" .. line:rep(20)), "limit", "limits.headers", { limits = { headers = 4096 } })
     end)
 
     it("is too many headers", function()
