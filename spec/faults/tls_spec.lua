@@ -110,4 +110,26 @@ describe("wss://", function()
       { ca = folder .. "/ca.pem", cert = folder .. "/client.pem", key = folder .. "/client.key" }))
     client:close()
   end)
+
+  it("says that the server wants a certificate", function()
+    refused("certificate required", "localhost",
+      tls("server", { cafile = folder .. "/ca.pem", verify = { "peer", "fail_if_no_peer_cert" } }),
+      { ca = folder .. "/ca.pem" })
+  end)
+
+  it("reads a locked key with its passphrase", function()
+    local wants = tls("server", { cafile = folder .. "/ca.pem", verify = { "peer", "fail_if_no_peer_cert" } })
+    local options = { ca = folder .. "/ca.pem", cert = folder .. "/client.pem", key = folder .. "/client-locked.key" }
+    refused("client%-locked%.key", "localhost", wants, options)
+    stop()
+    options.passphrase = "open sesame"
+    assert(connect("localhost", wants, options)):close()
+  end)
+
+  it("refuses a version below min_version", function()
+    local old = tls("server", { protocol = "tlsv1_2" })
+    refused("version", "localhost", old, { ca = folder .. "/ca.pem", min_version = "1.3" })
+    stop()
+    assert(connect("localhost", old, { ca = folder .. "/ca.pem" })):close()
+  end)
 end)

@@ -170,6 +170,16 @@ static void describe_verify(stomp_tls *t, long result) {
   }
 }
 
+/* OpenSSL 3.0 has no words for the alerts that TLS 1.3 added. */
+static const char *alert_text(int alert) {
+  switch (alert & 0xff) {
+    case 109: return "missing extension";
+    case 116: return "certificate required (options cert and key)";
+    case 120: return "no application protocol";
+    default: return SSL_alert_desc_string_long(alert);
+  }
+}
+
 static stomp_status fail(stomp_tls *t) {
   unsigned long code = ERR_peek_last_error();
   const char *reason = code ? ERR_reason_error_string(code) : NULL;
@@ -179,7 +189,7 @@ static stomp_status fail(stomp_tls *t) {
     describe_verify(t, verify);
   } else if (t->alert) {
     stomp_error_set(&t->error, STOMP_SPEER, STOMP_NO_OFFSET);
-    stomp_error_add(&t->error, SSL_alert_desc_string_long(t->alert));
+    stomp_error_add(&t->error, alert_text(t->alert));
   } else {
     stomp_error_set(&t->error, STOMP_SFAIL, STOMP_NO_OFFSET);
     stomp_error_add(&t->error, reason ? reason : "no reason given");
