@@ -132,4 +132,21 @@ describe("wss://", function()
     stop()
     assert(connect("localhost", old, { ca = folder .. "/ca.pem" })):close()
   end)
+
+  it("cut during the handshake is blamed on TLS, not on the upgrade", function()
+    for _, bytes in ipairs { "", "\22", "\22\3\3\0\80\2\0\0\76\3\3" } do
+      local port
+      port, stop = server.start(function(c)
+        c:read()
+        c:write(bytes)
+      end)
+      local client, message, err = stomp.connect(("wss://localhost:%d/"):format(port),
+        { timeout = 5 * slow })
+      assert.is_nil(client)
+      assert.equal("tls", err.kind, message)
+      assert.matches("ended during the handshake", message)
+      stop()
+      stop = nil
+    end
+  end)
 end)

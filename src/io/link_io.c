@@ -285,10 +285,22 @@ static bool on_writable(void *owner) {
 
 /* ---- The end of the socket ---- */
 
+/* Cut while TLS shakes hands: the upgrade, which would be blamed, has not even
+ * begun. */
+static void blame_tls(stompio_link *l) {
+  stomp_error error;
+  if (l->ended || l->closing || !is_secure(l) || stomp_tls_is_ready(l->tls))
+    return;
+  stomp_error_set(&error, STOMP_SFAIL, STOMP_NO_OFFSET);
+  stomp_error_add(&error, "the connection ended during the handshake");
+  fail(l, &error);
+}
+
 static void on_closed(void *owner) {
   stompio_link *l = owner;
   stomp_span none = { NULL, 0 };
   bool no_receipt;
+  blame_tls(l);
   pthread_mutex_lock(&l->lock);
   /* how it is to be read is kept and published */
   (void)!stomp_connection_closed(l->connection, 0, none, &no_receipt);
