@@ -17,6 +17,7 @@ if [ ! -d $out/node_modules/@stomp/stompjs ]; then
 fi
 cp bench/stompjs.mjs $out/
 
+rm -f $out/port
 $out/loadserver >$out/port &
 server=$!
 trap 'kill $server 2>/dev/null' EXIT INT TERM
@@ -37,7 +38,9 @@ best() { # COMMAND...: the line with the most messages/s
 
 row() { # TITLE WHAT SIZE OUR-COUNT THEIR-COUNT
   ours=$(best lua5.4 "bench/$2.lua" "$url" "$3" "$4")
+  [ -n "$ours" ] || exit 1
   theirs=$(best node $out/stompjs.mjs "$2" "$url" "$3" "$5")
+  [ -n "$theirs" ] || exit 1
   echo "$1 $ours $theirs" | awk '{
     printf "%-16s %10.0f msg/s %8.2f us %6.1f MB | stompjs %8.0f msg/s %8.2f us %6.1f MB | %5.1f x speed, 1/%.1f CPU\n",
       $1, $2, $3, $4, $5, $6, $7, $2 / $5, $6 / $3 }'
