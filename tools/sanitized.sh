@@ -12,6 +12,7 @@ cd "$here" || exit 1
 broker=$here/build/test/rabbitmq-$kind
 log=$here/build/test/$kind.log
 mkdir -p build/test
+spec/support/certificates.sh build/test/certs || exit 1
 trap 'tools/rabbitmq.sh stop "$broker" >/dev/null 2>&1' EXIT INT TERM
 rm -rf "$broker"
 tools/rabbitmq.sh start "$broker" || exit 1

@@ -25,7 +25,11 @@ end
 describe("wss://", function()
   local stop
 
-  setup(function() assert(os.execute("mkdir -p build/test && sh spec/support/certificates.sh " .. folder)) end)
+  setup(function()
+    -- a shell may not start under a sanitizer: tools/sanitized.sh has made them
+    if os.getenv("LD_PRELOAD") then return end
+    assert(os.execute("mkdir -p build/test && sh spec/support/certificates.sh " .. folder))
+  end)
   before_each(function() stop = nil end)
   after_each(function() if stop then stop() end end)
 
