@@ -99,8 +99,9 @@ describe("A link whose user is slow", function()
 
   it("says when there is room in the outbox again", function()
     local client, server = wire.pair(limits, limits)
-    local sent = wire.fill(server, body)
-    assert.is_true(server:wants_room())
+    local sent = 0
+    -- room may come between the refused send and the question
+    repeat sent = wire.fill(server, body, sent) until server:wants_room()
     local got = 0
     while server:wants_room() do
       local frame = client:next()
