@@ -105,9 +105,13 @@ install: $(MODULES) ## install for LUA_VERSION; DESTDIR and PREFIX are honoured
 	  install -D -m 755 "$$f" "$(DESTDIR)$(LUA_LIBDIR)/stomp/$$(basename $$f)" \
 	    || exit 1; done
 
+	if [ "$(words $(MODULES))" != 1 ]; then \
+	  install -D -m 755 bin/stomp "$(DESTDIR)$(LUA_BINDIR)/stomp"; fi
+
 uninstall: ## remove what install installed
 	rm -rf "$(DESTDIR)$(LUA_SHAREDIR)/stomp"
-	rm -f "$(DESTDIR)$(LUA_LIBDIR)/stomp/core.so" \
+	rm -f "$(DESTDIR)$(LUA_BINDIR)/stomp" \
+	      "$(DESTDIR)$(LUA_LIBDIR)/stomp/core.so" \
 	      "$(DESTDIR)$(LUA_LIBDIR)/stomp/lws.so"
 	-rmdir "$(DESTDIR)$(LUA_LIBDIR)/stomp"
 

@@ -31,6 +31,7 @@ build = {
   install_variables = {
     LUA_LIBDIR = "$(LIBDIR)",
     LUA_SHAREDIR = "$(LUADIR)",
+    LUA_BINDIR = "$(BINDIR)",
   },
 }
 test = { type = "command", command = "make test" }

@@ -49,7 +49,7 @@ machine_paths() { # nothing of the machine it was written on
 check "gcc, no warnings, Lua 5.4" build gcc 5.4
 check "gcc, no warnings, Lua 5.1" build gcc 5.1
 check "clang, no warnings, Lua 5.4" build clang 5.4
-check "luacheck" luacheck -q lua spec examples bench tools
+check "luacheck" luacheck -q lua spec examples bench tools bin/stomp
 check "clang-format" clang-format-14 --dry-run -Werror src/*/*.[ch] bench/*.c spec/c/*.[ch]
 check "layers" lua5.4 tools/layers.lua
 check "sizes of files and functions" lua5.4 tools/sizes.lua

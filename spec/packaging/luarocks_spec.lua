@@ -33,6 +33,7 @@ describe("the rock #packaging", function()
       :format(path, tree, tree))
     assert.is_true(ok, text)
     assert.matches("All of it happened", text)
+    assert.is_true(run(("cd / && LUA_PATH= LUA_CPATH= '%s/bin/stomp' --help"):format(tree)))
   end)
 
   it("has a core without libwebsockets", function()

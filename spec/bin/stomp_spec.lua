@@ -1,0 +1,58 @@
+-- SPDX-License-Identifier: MIT
+-- bin/stomp as a user runs it: publisher and consumer are processes of their own,
+-- the broker a third.
+local function shell(command)
+  local pipe = assert(io.popen(("export LUA_PATH='lua/?.lua;lua/?/init.lua;;' LUA_CPATH='%s'; %s; echo status $?")
+    :format(package.cpath, command)))
+  local text = pipe:read("*a")
+  pipe:close()
+  local output, status = text:match("^(.-)status (%d+)%s*$")
+  return tonumber(status), output
+end
+
+describe("bin/stomp #process", function()
+  local url, pid
+
+  setup(function()
+    local pipe = assert(io.popen(("export LUA_PATH='lua/?.lua;lua/?/init.lua;;' LUA_CPATH='%s';"
+      .. " lua5.4 bin/stomp broker --listen ws://127.0.0.1:0/ws & echo $!"):format(package.cpath)))
+    pid = assert(pipe:read("*n"))
+    pipe:read("*l")
+    url = assert(pipe:read("*l"))
+  end)
+
+  teardown(function() os.execute("kill " .. pid) end)
+
+  it("publishes an argument and a line a message, and prints them", function()
+    local publish = "lua5.4 bin/stomp pub " .. url .. " /queue/cli "
+    assert.same({ 0, "" }, { shell(publish .. "first 2>&1") })
+    assert.same({ 0, "" }, { shell("printf 'second\\nthird\\n' | " .. publish .. "- 2>&1") })
+    local status, text = shell("lua5.4 bin/stomp sub " .. url .. " /queue/cli --count 3 2>&1")
+    assert.equal("first\nsecond\nthird\n", text)
+    assert.equal(0, status)
+  end)
+
+  it("prints JSON for machines", function()
+    shell("lua5.4 bin/stomp pub " .. url .. " /queue/json x")
+    local status, text = shell("lua5.4 bin/stomp sub " .. url .. " /queue/json --count 1 --json 2>&1")
+    assert.equal(0, status, text)
+    local value = require "cjson".decode(text)
+    assert.equal("x", value.body)
+    assert.equal("/queue/json", value.headers.destination)
+  end)
+
+  it("fails with 1 where there is no broker, with the reason", function()
+    local status, text = shell("lua5.4 bin/stomp pub ws://127.0.0.1:1/ /queue/a x 2>&1")
+    assert.equal(1, status)
+    assert.matches("refused", text)
+  end)
+
+  it("fails with 2 and its usage where the call is wrong", function()
+    for _, call in ipairs { "", "frobnicate", "sub", "pub --colour" } do
+      local status, text = shell("lua5.4 bin/stomp " .. call .. " 2>&1")
+      assert.equal(2, status, text)
+      assert.matches("usage: stomp sub", text)
+    end
+    assert.equal(0, (shell("lua5.4 bin/stomp --help")))
+  end)
+end)
