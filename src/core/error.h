@@ -85,8 +85,6 @@
   X(WUTF8, "protocol", "WebSocket: text is not UTF-8")                         \
   X(WCLOSE, "protocol", "WebSocket: bad close code or reason")                 \
   X(WLIMIT, "limit", "WebSocket: message larger than the limit")               \
-  X(WDEFLATE, "protocol", "WebSocket: compressed data is broken")              \
-  X(WRATIO, "limit", "WebSocket: compressed data expands too much")            \
   X(WSTATE, "invalid", "WebSocket: already closing")                           \
   X(WINVALID, "invalid", "WebSocket: this cannot be sent")                     \
   /* the upgrade (RFC 6455, 4) */                                              \
