@@ -5,7 +5,8 @@
  *
  *   SUBSCRIBE /flood/SIZE/COUNT   COUNT messages with bodies of SIZE bytes
  *   SUBSCRIBE /number/SIZE/COUNT  the same, each with its number as message-id
- *   SEND      anything            counted; one with a receipt is answered
+ *   SEND      anything            read; one with a receipt is answered, which
+ *                                 shows that all before it have come (TCP)
  *
  * Prints its port. */
 #include "core/base64.h"

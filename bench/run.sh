@@ -21,7 +21,7 @@ rm -f $out/port
 $out/loadserver >$out/port &
 server=$!
 trap 'kill $server 2>/dev/null' EXIT INT TERM
-until [ -s $out/port ]; do :; done
+until [ -s $out/port ]; do kill -0 $server; done
 url=ws://127.0.0.1:$(cat $out/port)/ws
 
 LUA_PATH="lua/?.lua;lua/?/init.lua;;"
@@ -29,11 +29,13 @@ LUA_CPATH="build/5.4/?.so;;"
 export LUA_PATH LUA_CPATH
 
 best() { # COMMAND...: the line with the most messages/s
+  : >$out/lines
   n=0
   while [ $n -lt "$runs" ]; do
-    "$@"
+    "$@" >>$out/lines || exit 1
     n=$((n + 1))
-  done | sort -rn | head -1
+  done
+  sort -rn $out/lines | head -1
 }
 
 row() { # TITLE WHAT SIZE OUR-COUNT THEIR-COUNT
@@ -50,3 +52,4 @@ echo "best of $runs, $(nproc) cores; messages/s, CPU a message, highest RSS"
 row receive-100B receive 100 2000000 200000
 row receive-64KiB receive 65536 40000 4000
 row publish-100B publish 100 1000000 200000
+row publish-64KiB publish 65536 40000 10000

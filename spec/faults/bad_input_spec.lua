@@ -71,6 +71,23 @@ describe("bad input", function()
       end)
     end
 
+    it("is refused with a body that has no end", function()
+      local err = refused(start(function(c)
+        c:read_until("\r\n\r\n")
+        c:write("HTTP/1.1 404 Not Found\r\nTransfer-Encoding: chunked\r\n\r\n4\r\ngone\r\n0\r\n\r\n")
+        c:wait_end()
+      end), "upgrade", "status 404")
+      assert.equal(404, err.status)
+      assert.matches("gone", err.body)
+    end)
+
+    it("is refused with an extension that was not offered, in whichever line", function()
+      refused(start(function(c)
+        c:upgrade("Sec-WebSocket-Extensions: \r\nSec-WebSocket-Extensions: permessage-deflate\r\n")
+        c:wait_end()
+      end), "upgrade", "not offered: permessage%-deflate")
+    end)
+
     it("is refused with a subprotocol that was not offered", function()
       refused(start(function(c)
         c:upgrade("Sec-WebSocket-Protocol: chat\r\n")

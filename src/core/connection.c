@@ -122,6 +122,7 @@ stomp_connection *stomp_connection_new(const stomp_connection_options *options,
   c->ping = options->websocket ? options->ping : 0;
   c->linger = options->linger;
   c->linger_until = STOMP_NEVER;
+  c->refused_until = STOMP_NEVER;
   c->upgraded = !options->websocket;
   stomp_buffer_init(&c->out, memory, c->limits.outbox + HEADROOM);
   c->session = stomp_session_new(&options->session, sink, error);
@@ -298,7 +299,7 @@ uint64_t stomp_connection_deadline(const stomp_connection *c) {
     return STOMP_NEVER;
   if (may_ping(c))
     at = earlier(at, c->last_sent + c->ping);
-  return earlier(at, c->linger_until);
+  return earlier(at, earlier(c->linger_until, c->refused_until));
 }
 
 /* Brokers drop a client that sends nothing for a minute, whatever the
@@ -318,6 +319,12 @@ stomp_status stomp_connection_tick(stomp_connection *c, uint64_t now_ms) {
   c->now = now_ms;
   if (c->ended)
     return STOMP_OK;
+  if (now_ms >= c->refused_until) {
+    c->ended = true;
+    status = stomp_handshake_ended(c->handshake);
+    stomp_session_fail(c->session, stomp_handshake_error(c->handshake));
+    return status;
+  }
   status =
     stomp_session_tick(c->session, now_ms, stomp_buffer_len(&c->out) == 0);
   if (status < 0) {

@@ -5,6 +5,10 @@
 #include "connection_private.h"
 #include <string.h>
 
+/* How long more of a refusal's body is waited for: a server that keeps the
+ * connection open may never send it. */
+#define REFUSAL_MS 500
+
 /* ---- Bytes in ---- */
 
 static void queue_frame(stomp_connection *c, stomp_frame *frame) {
@@ -83,8 +87,12 @@ static stomp_status feed_websocket(stomp_connection *c, stomp_span *in) {
  * before the 101 (RabbitMQ answers 400). */
 static stomp_status feed_handshake(stomp_connection *c, stomp_span *in) {
   stomp_status status = stomp_handshake_next(c->handshake, in);
-  if (status == STOMP_MORE)
+  if (status == STOMP_MORE) {
+    if (stomp_handshake_is_refused(c->handshake) &&
+        c->refused_until == STOMP_NEVER)
+      c->refused_until = c->now + REFUSAL_MS;
     return STOMP_OK;
+  }
   if (status < 0) {
     stomp_session_fail(c->session, stomp_handshake_error(c->handshake));
     c->ended = true;

@@ -28,7 +28,9 @@ struct stomp_connection {
   bool ended;    /* no bytes are wanted or sent any more */
   uint64_t now;  /* the latest time we were told */
   uint64_t last_sent;
-  uint64_t ping_at;      /* when the unanswered ping went out, 0: none */
+  uint64_t ping_at; /* when the unanswered ping went out, 0: none */
+  uint64_t
+    refused_until;       /* a refusal's body is waited for; STOMP_NEVER: none */
   uint64_t linger_until; /* STOMP_NEVER: no closing handshake runs */
   uint16_t close_code;   /* of the peer's close frame, 0: none */
   char close_reason[124];

@@ -387,6 +387,10 @@ stomp_status stomp_handshake_ended(stomp_handshake *h) {
                          : stomp_handshake_fail(h, STOMP_UEOF, "");
 }
 
+bool stomp_handshake_is_refused(const stomp_handshake *h) {
+  return h->step == BODY;
+}
+
 const stomp_error *stomp_handshake_error(const stomp_handshake *h) {
   return &h->error;
 }

@@ -55,6 +55,10 @@ STOMP_CHECKED stomp_status stomp_handshake_next(stomp_handshake *h,
  * with what came of a refusal's body, else UEOF. */
 STOMP_CHECKED stomp_status stomp_handshake_ended(stomp_handshake *h);
 
+/* Client: whether a refusal is known and only more of its body is waited for,
+ * which may never come: the owner sets a time, then calls ended. */
+bool stomp_handshake_is_refused(const stomp_handshake *h);
+
 const stomp_error *stomp_handshake_error(const stomp_handshake *h);
 
 /* The subprotocol agreed on, "" when none. Borrowed for the object's life. */

@@ -21,10 +21,22 @@ static stomp_status check_protocol(stomp_handshake *h) {
   return STOMP_UPROTOCOL;
 }
 
+/* None was offered, so none may be agreed on, in whichever of several lines. */
+static stomp_status check_extensions(stomp_handshake *h) {
+  stomp_span name, value;
+  size_t i;
+  for (i = 0; stomp_handshake_header(h, i, &name, &value); i++)
+    if (value.len && stomp_http_is_like(name, "Sec-WebSocket-Extensions")) {
+      stomp_handshake_fail(h, STOMP_UEXTENSION, "");
+      stomp_error_add_bytes(&h->error, value.bytes, value.len);
+      return STOMP_UEXTENSION;
+    }
+  return STOMP_OK;
+}
+
 /* RFC 6455, 4.1: what the 101 must say. */
 static stomp_status check_upgrade(stomp_handshake *h) {
   stomp_span accept = stomp_handshake_find(h, "Sec-WebSocket-Accept");
-  stomp_span extensions = stomp_handshake_find(h, "Sec-WebSocket-Extensions");
   if (!stomp_http_is_like(stomp_handshake_find(h, "Upgrade"), "websocket"))
     return stomp_handshake_fail(h, STOMP_UUPGRADE, "header Upgrade");
   if (!stomp_http_has_item(stomp_handshake_find(h, "Connection"), "Upgrade"))
@@ -33,11 +45,8 @@ static stomp_status check_upgrade(stomp_handshake *h) {
       memcmp(accept.bytes, h->accept, sizeof h->accept) != 0)
     return stomp_handshake_fail(h, STOMP_UACCEPT,
                                 accept.bytes ? "" : "no such header");
-  if (extensions.len) {
-    stomp_handshake_fail(h, STOMP_UEXTENSION, "");
-    stomp_error_add_bytes(&h->error, extensions.bytes, extensions.len);
-    return STOMP_UEXTENSION;
-  }
+  if (check_extensions(h) != STOMP_OK)
+    return h->error.status;
   return check_protocol(h);
 }
 
