@@ -11,6 +11,9 @@ local server = {}
 local conn = {}
 local conn_mt = { __index = conn }
 
+-- What only asks for patience; any other problem is the connection's end.
+local passing = { timeout = true, wantread = true, wantwrite = true }
+
 local function wait(self, events, timeout)
   return scheduler.wait({ pollfd = self.socket:getfd(), events = events }, timeout or 10)
 end
@@ -21,7 +24,7 @@ function conn:read()
     local bytes, problem, partial = self.socket:receive(65536)
     bytes = bytes or partial
     if bytes and bytes ~= "" then return bytes end
-    if problem == "closed" then return nil end
+    if not passing[problem] then return nil end
     assert(wait(self, problem == "wantwrite" and "w" or "r"), "the client sends nothing")
   end
 end
@@ -38,8 +41,8 @@ function conn:write(bytes)
   while at <= #bytes do
     local last, problem, partial = self.socket:send(bytes, at)
     at = (last or partial) + 1
-    if problem == "closed" then return end
-    if problem then wait(self, "w") end
+    if problem and not passing[problem] then return end
+    if problem then wait(self, problem == "wantread" and "r" or "w") end
   end
 end
 
@@ -97,7 +100,7 @@ function server.start(script, tls)
       self.socket:settimeout(0)
       local ok, problem = self.socket:dohandshake()
       while not ok and (problem == "wantread" or problem == "wantwrite") do
-        wait(self, problem == "wantread" and "r" or "w")
+        if not wait(self, problem == "wantread" and "r" or "w") then break end
         ok, problem = self.socket:dohandshake()
       end
       if not ok then return self.socket:close() end
