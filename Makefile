@@ -159,20 +159,24 @@ lint: ## luacheck, warnings of gcc and clang, layout, layers, symbols
 
 SANITIZE := -O1 -g -fno-omit-frame-pointer
 
+# (the specs of fork run on Lua 5.1, whose LuaPosix is whole)
 asan: ## the specs on modules built with ASan and UBSan
 	@tools/deps.sh build test
 	@$(MAKE) -s all BUILD=build/asan \
 	  CFLAGS="$(SANITIZE) -fsanitize=address,undefined -fno-sanitize-recover=all"
+	@$(MAKE) -s all LUA_VERSION=5.1
 	@tools/sanitized.sh asan
 
 tsan: ## the specs on modules built with TSan
 	@tools/deps.sh build test
 	@$(MAKE) -s all BUILD=build/tsan CFLAGS="$(SANITIZE) -fsanitize=thread"
+	@$(MAKE) -s all LUA_VERSION=5.1
 	@tools/sanitized.sh tsan
 
 valgrind: ## the specs under valgrind
 	@tools/deps.sh build test
 	@$(MAKE) -s all
+	@$(MAKE) -s all LUA_VERSION=5.1
 	@tools/sanitized.sh valgrind
 
 bench: ## speed and memory against @stomp/stompjs, as ratios
