@@ -9,10 +9,10 @@
 #include "os/memory.h"
 #include <string.h>
 
-#define PLAIN_SIZE ((size_t)64 << 10) /* plaintext handled at once */
-#define WRITE_MOST                                                             \
-  ((size_t)256 << 10) /* one write: more would be copied by
-                                        * libwebsockets without a bound */
+/* Plaintext that is handled at once. */
+#define PLAIN_SIZE ((size_t)64 << 10)
+/* One write: more would be copied by libwebsockets without a bound. */
+#define WRITE_MOST ((size_t)256 << 10)
 
 /* ---- Telling the other side (under lock) ---- */
 
@@ -71,6 +71,18 @@ static void fail(stompio_link *l, const stomp_error *error) {
   pthread_mutex_unlock(&l->lock);
 }
 
+/* Fail it with a status of TLS's, whose own error says more, or of memory's,
+ * which has none: an error that is none would read as a clean end. */
+static void fail_tls(stompio_link *l, stomp_status status) {
+  const stomp_error *told = stomp_tls_error(l->tls);
+  stomp_error error;
+  if (told->status == STOMP_OK) {
+    stomp_error_set(&error, status, STOMP_NO_OFFSET);
+    told = &error;
+  }
+  fail(l, told);
+}
+
 /* ---- Bytes in ---- */
 
 /* Stop or go on reading, by what the user has not taken yet. */
@@ -122,15 +134,13 @@ static void feed_tls(stompio_link *l, const void *bytes, size_t len) {
   stomp_status status = stomp_tls_feed(l->tls, bytes, len);
   plain = stomp_memory_new(&stomp_libc_memory, PLAIN_SIZE);
   if (!plain || status != STOMP_OK) {
-    stomp_error error;
-    stomp_error_set(&error, STOMP_ENOMEM, STOMP_NO_OFFSET);
-    fail(l, &error);
+    fail_tls(l, STOMP_ENOMEM);
   } else {
     while ((status = stomp_tls_next(l->tls, plain, PLAIN_SIZE, &got)) ==
            STOMP_OK)
       feed(l, plain, got);
     if (status < 0)
-      fail(l, stomp_tls_error(l->tls));
+      fail_tls(l, status);
     if (status == STOMP_FULL || pull_cipher(l) != STOMP_OK)
       l->closing = true;
   }
@@ -139,8 +149,9 @@ static void feed_tls(stompio_link *l, const void *bytes, size_t len) {
 
 /* TLS has its say first: what the connection wants to write waits for it. */
 static void start_tls(stompio_link *l) {
-  if (stomp_tls_start(l->tls) != STOMP_OK)
-    fail(l, stomp_tls_error(l->tls));
+  stomp_status status = stomp_tls_start(l->tls);
+  if (status != STOMP_OK)
+    fail_tls(l, status);
   if (pull_cipher(l) != STOMP_OK)
     l->closing = true;
 }
@@ -222,10 +233,13 @@ static stomp_status encrypt(stompio_link *l) {
 static bool write_piece(stompio_link *l) {
   bool secure = is_secure(l);
   stomp_buffer *from = secure ? &l->cipher : &l->output;
+  stomp_status status = STOMP_OK;
   stomp_span piece;
   take_output(l);
-  if (secure && stomp_buffer_len(&l->cipher) == 0 && encrypt(l) != STOMP_OK) {
-    fail(l, stomp_tls_error(l->tls));
+  if (secure && stomp_buffer_len(&l->cipher) == 0)
+    status = encrypt(l);
+  if (status != STOMP_OK) {
+    fail_tls(l, status);
     return false;
   }
   piece = stomp_buffer_span(from);
