@@ -45,6 +45,7 @@ local function new(link, loop, settings, url, trace)
   self.router = router_module.new(self, self.receipts, self.events)
   self.pump.router = self.router
   self.pump.observed = trace ~= nil
+  self.pump.tolerant = settings.on_invalid_frame == "ignore"
   return self
 end
 

@@ -31,6 +31,7 @@ local function new(link, loop)
     room = queue.new(), -- waiters for room in the outbox, in order
     ended = nil,        -- { clean, note, message, err } once it is over
     turn = 0,           -- frames taken since the others had a turn
+    tolerant = false,   -- invalid frames are ignored, and told
     observed = false,   -- frames must go through the router: somebody watches
   }, mt)
 end
@@ -203,6 +204,7 @@ end
 local function pump(self, waiter, deadline)
   local more = take_all(self, waiter)
   if waiter.done or self.ended then return false end
+  if self.tolerant then self.router:ignored(self.link:warning()) end
   if self.control > 0 and self.link:stalled() then fail_control(self) end
   if waiter.done then return false end
   if queue.size(self.room) > 0 and not self.link:wants_room() then

@@ -152,6 +152,12 @@ function methods:route(frame)
   if route then route(self, frame) end
 end
 
+--- The link ignored a frame that cannot be read (nil: none): it is told to
+-- `error`, for nobody waits for it.
+function methods:ignored(message, err)
+  if message then self.events:fire("error", message, err) end
+end
+
 --- The pump has come to the end.
 function methods:ended(ended)
   if ended.clean then -- we ended it: nothing more is handed out

@@ -142,6 +142,29 @@ describe("bad input", function()
       assert.equal(#server.connected + 8, err.offset)
     end)
 
+    it("is ignored, told to on_error, and survived with on_invalid_frame = ignore", function()
+      local url = start(function(c)
+        c:connected()
+        c:read() -- SUBSCRIBE
+        c:text("MESSAGE\nno colon\n\n\0")
+        c:text("MESSAGE\nsubscription:sub-1\ndestination:/a\nmessage-id:1\n\nstill here\0")
+        c:wait_end()
+      end)
+      local told = {}
+      local client = assert(stomp.connect(url, options {
+        on_invalid_frame = "ignore",
+        on_error = function(message, err) told[#told + 1] = { message, err } end,
+      }))
+      local subscription = assert(client:subscribe("/a"))
+      assert.equal("still here", assert(subscription:receive(5 * slow)).body)
+      local deadline = stomp.now() + 5 * slow
+      while #told == 0 and stomp.now() < deadline do client:run(0.02) end
+      assert.equal("protocol", told[1][2].kind)
+      assert.matches("no colon", told[1][1])
+      assert.equal("connected", client.state)
+      client:close()
+    end)
+
     it("is an incomplete frame, then a close", function()
       ends(server.text("MESSAGE\ndestination:/a\n") .. "\x88\x02\x03\xe8", "closed", "inside a frame")
     end)

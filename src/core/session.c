@@ -334,20 +334,12 @@ size_t stomp_session_receipts(const stomp_session *s) {
   return s->receipts.count;
 }
 
-uint64_t stomp_session_serial(const stomp_session *s) {
-  return s->serial;
-}
-
 const stomp_error *stomp_session_error(const stomp_session *s) {
   return &s->error;
 }
 
 bool stomp_session_no_receipt(const stomp_session *s) {
   return s->no_receipt;
-}
-
-bool stomp_session_is_idle(const stomp_session *s) {
-  return stomp_parser_is_idle(s->parser);
 }
 
 const stomp_session_counts *stomp_session_counts_of(const stomp_session *s) {

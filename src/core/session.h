@@ -147,11 +147,9 @@ stomp_state stomp_session_state(const stomp_session *s);
 stomp_version stomp_session_version(const stomp_session *s);
 const stomp_heartbeat *stomp_session_heartbeat(const stomp_session *s);
 size_t stomp_session_receipts(const stomp_session *s); /* outstanding */
-uint64_t stomp_session_serial(const stomp_session *s); /* never 0 */
 const stomp_error *stomp_session_error(const stomp_session *s);
 /* Closed, and DISCONNECT was answered by the end alone. */
 bool stomp_session_no_receipt(const stomp_session *s);
-bool stomp_session_is_idle(const stomp_session *s); /* between two frames */
 
 /* The `i`-th of the last frames sent, newest first: command, destination (or
  * id) cut at 64 bytes; false when there is none. Borrowed until the next

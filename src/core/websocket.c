@@ -93,10 +93,6 @@ const stomp_error *stomp_websocket_error(const stomp_websocket *w) {
   return &w->error;
 }
 
-uint64_t stomp_websocket_offset(const stomp_websocket *w) {
-  return w->offset;
-}
-
 /* ---- Writing ---- */
 
 unsigned stomp_websocket_mask(uint8_t *bytes, size_t len, const uint8_t mask[4],

@@ -81,8 +81,6 @@ STOMP_CHECKED stomp_status stomp_websocket_close(stomp_websocket *w,
 bool stomp_websocket_close_sent(const stomp_websocket *w);
 bool stomp_websocket_close_received(const stomp_websocket *w);
 const stomp_error *stomp_websocket_error(const stomp_websocket *w);
-/* Bytes taken since birth. */
-uint64_t stomp_websocket_offset(const stomp_websocket *w);
 
 /* XOR `len` bytes with the mask, beginning at its octet `phase` (RFC 6455,
  * 5.3), a word at a time; returns the phase that follows. */

@@ -338,6 +338,19 @@ bool stompio_link_stalled(stompio_link *l) {
   return stalled;
 }
 
+bool stompio_link_take_warning(stompio_link *l, stomp_error *what) {
+  bool warned;
+  if (is_foreign(l))
+    return false;
+  pthread_mutex_lock(&l->lock);
+  warned = l->warning.status != STOMP_OK;
+  if (warned)
+    *what = l->warning;
+  stomp_error_clear(&l->warning);
+  pthread_mutex_unlock(&l->lock);
+  return warned;
+}
+
 bool stompio_link_wants_room(stompio_link *l) {
   bool wants;
   if (is_foreign(l))

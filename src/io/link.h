@@ -89,6 +89,10 @@ void stompio_link_awaiting(stompio_link *link, bool yes);
 /* Whether reading stopped there. */
 bool stompio_link_stalled(stompio_link *link);
 
+/* An invalid frame was ignored since the last call (ignore_invalid): which, the
+ * last one where there were several. */
+bool stompio_link_take_warning(stompio_link *link, stomp_error *what);
+
 /* Whether a send that got STOMP_FULL has to wait on. */
 bool stompio_link_wants_room(stompio_link *link);
 

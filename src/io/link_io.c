@@ -59,6 +59,8 @@ void stompio_link_publish_locked(stompio_link *l) {
     keep_end(l);
     news = true;
   }
+  if (stomp_connection_take_warning(l->connection, &l->warning))
+    news = true;
   if (news)
     stompio_event_raise(&l->event);
 }

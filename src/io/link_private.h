@@ -37,11 +37,12 @@ struct stompio_link {
   bool ended;                /* `end` and `clean` are final */
   bool clean;
   stompio_end end;
-  bool paused;      /* reading is stopped */
-  bool awaiting;    /* reading goes on up to inbox_hard */
-  bool stalled;     /* it stopped there */
-  bool want_room;   /* a send found the outbox full */
-  bool abandoned;   /* nobody will take frames any more */
+  bool paused;         /* reading is stopped */
+  bool awaiting;       /* reading goes on up to inbox_hard */
+  bool stalled;        /* it stopped there */
+  stomp_error warning; /* an invalid frame was ignored; status OK: none */
+  bool want_room;      /* a send found the outbox full */
+  bool abandoned;      /* nobody will take frames any more */
   uint64_t give_up; /* ms: close was asked for and has time until; 0: was not */
   size_t in_flight; /* bytes taken from the connection, not yet written */
   uint64_t paused_since, paused_ms;

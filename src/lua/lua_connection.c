@@ -311,6 +311,15 @@ static int connection_index(lua_State *L) {
   return 1;
 }
 
+/* c:warning() -> nil, or message, err of an invalid frame that was ignored */
+static int connection_warning(lua_State *L) {
+  stomp_error what;
+  if (!stomp_connection_take_warning(check_connection(L), &what))
+    return 0;
+  push_error(L, &what);
+  return 2;
+}
+
 /* c:counts() -> table of numbers */
 static int connection_counts(lua_State *L) {
   const stomp_connection *c = check_connection(L);
@@ -337,6 +346,7 @@ void open_connection(lua_State *L) {
                                       { "close", connection_close },
                                       { "wants_end", connection_wants_end },
                                       { "closed", connection_closed },
+                                      { "warning", connection_warning },
                                       { "counts", connection_counts },
                                       { NULL, NULL } };
   luaL_newmetatable(L, TYPE);

@@ -176,6 +176,15 @@ static int link_awaiting(lua_State *L) {
   return 0;
 }
 
+/* link:warning() -> nil, or message, err of an invalid frame that was ignored */
+static int link_warning(lua_State *L) {
+  stomp_error what;
+  if (!stompio_link_take_warning(check_link(L), &what))
+    return 0;
+  push_error(L, &what);
+  return 2;
+}
+
 /* link:wants_room(): a send said false, and there is no room yet */
 static int link_wants_room(lua_State *L) {
   lua_pushboolean(L, stompio_link_wants_room(check_link(L)));
@@ -331,6 +340,7 @@ void open_links(lua_State *L) {
                                       { "release", link_release },
                                       { "awaiting", link_awaiting },
                                       { "stalled", link_stalled },
+                                      { "warning", link_warning },
                                       { "wants_room", link_wants_room },
                                       { "nudge", link_nudge },
                                       { "send", link_send },
