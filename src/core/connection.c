@@ -273,6 +273,8 @@ stomp_span stomp_connection_output(stomp_connection *c) {
 void stomp_connection_consume(stomp_connection *c, size_t len) {
   c->counts.bytes_sent += len;
   stomp_buffer_consume(&c->out, len);
+  if (c->websocket)
+    stomp_websocket_answer(c->websocket);
 }
 
 void stomp_connection_take_output(stomp_connection *c, stomp_buffer *to) {
@@ -281,6 +283,8 @@ void stomp_connection_take_output(stomp_connection *c, stomp_buffer *to) {
   to->cap = taken.cap;
   c->out = *to;
   *to = taken;
+  if (c->websocket)
+    stomp_websocket_answer(c->websocket);
 }
 
 /* ---- Time ---- */

@@ -51,11 +51,14 @@ void stomp_websocket_free(stomp_websocket *w);
  *   < 0          the peer broke the protocol; final; a close frame with the
  *                right code (1002, 1007, 1009) is in the output
  * A server's `data` may point to memory of this object (unmasked there), a
- * client's into `in`. A PING was answered when it comes out (only the newest,
- * where several wait); a CLOSE was echoed. After CLOSE all is ignored. */
+ * client's into `in`. A PING was answered when it comes out (without room only
+ * the newest is, later); a CLOSE was echoed. After CLOSE all is ignored. */
 STOMP_CHECKED stomp_status stomp_websocket_next(stomp_websocket *w,
                                                 stomp_span *in,
                                                 stomp_websocket_event *event);
+
+/* Output was taken: a pong that waited for room is written, if there is one. */
+void stomp_websocket_answer(stomp_websocket *w);
 
 /* Begin a message of exactly `len` bytes: where to write them, borrowed until
  * `end`, which must follow with the kind it turned out to have. NULL with
@@ -67,13 +70,15 @@ uint8_t *stomp_websocket_begin(stomp_websocket *w, size_t len,
 void stomp_websocket_end(stomp_websocket *w, stomp_websocket_kind kind);
 
 /* A whole message or control frame (at most 125 bytes then). Results as of
- * begin; STOMP_WINVALID for what RFC 6455 does not allow. */
+ * begin; STOMP_WINVALID for what RFC 6455 does not allow: text must be UTF-8. */
 STOMP_CHECKED stomp_status stomp_websocket_send(stomp_websocket *w,
                                                 stomp_websocket_kind kind,
                                                 stomp_span data);
 
-/* Queue a close frame, once: code 0 sends none, reason is cut at 123 bytes.
- * STOMP_OK also when one was sent already. */
+/* Queue a close frame, once: code 0 sends none, a reason is cut at 123 bytes,
+ * between two characters. STOMP_OK also when one was sent already;
+ * STOMP_WINVALID: a code that none may send, a reason that is not UTF-8 or has
+ * no code before it; else as of begin. */
 STOMP_CHECKED stomp_status stomp_websocket_close(stomp_websocket *w,
                                                  uint16_t code,
                                                  stomp_span reason);

@@ -26,6 +26,7 @@ const char *const connection_option_names[] = { "role",
                                                 "ping",
                                                 "proxy",
                                                 "random",
+                                                "strict_utf8",
                                                 NULL };
 
 /* ---- Single options ---- */
@@ -258,6 +259,7 @@ void check_options(lua_State *L, int t, stomp_connection_options *o) {
   read_heartbeat(L, t, &o->session);
   read_versions(L, t, o->session.versions);
   o->websocket = opt_flag(L, t, "websocket", 1);
+  o->strict_utf8 = opt_flag(L, t, "strict_utf8", 0);
   o->session.escape_connect = opt_flag(L, t, "escape_connect", 0);
   o->ping = opt_ms(L, t, "ping", 20);
   read_connect(L, t, &o->session);
