@@ -60,9 +60,10 @@ typedef struct stomp_header { /* offsets into the frame's bytes */
 /* What the session that received a MESSAGE wrote on it. */
 typedef struct stomp_delivery {
   uint64_t session;  /* that session's serial number, 0: none */
-  uint64_t sequence; /* 1, 2, 3 … within its subscription */
+  uint64_t sequence; /* 1, 2, 3 … within its session */
   stomp_ack_mode ack_mode;
-  bool settled; /* an ACK or NACK of ours names it */
+  bool settled;         /* individual mode: an ACK or NACK of ours names it */
+  uint64_t transaction; /* … in that transaction (serial number), 0: in none */
 } stomp_delivery;
 
 typedef struct stomp_frame stomp_frame;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
  * A bounded map from bytes to a small record: receipts, subscriptions,
- * transactions. Open addressing; the key's hash is salted by the owner, so a
+ * transactions. Chains; the key's hash is salted by the owner, so a
  * peer cannot choose keys that collide. Knows mem and error. */
 #ifndef STOMP_MAP_H
 #define STOMP_MAP_H
@@ -15,7 +15,7 @@ typedef struct stomp_map_entry {
   struct stomp_map_entry *chain;
   uint32_t hash;
   uint32_t key_len;
-  uint64_t value[3]; /* the owner's; 0 at birth */
+  uint64_t value[4]; /* the owner's; 0 at birth */
   char key[];        /* key_len bytes, copied */
 } stomp_map_entry;
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * A session's life: birth, time, end. What it sends is in session_send.c, what
- * it receives in session_receive.c, what is allowed in session_rules.c. */
+ * A session's life: birth, time, end. What it sends is in session_send.c and
+ * session_ack.c, what it receives in session_receive.c, what is allowed in session_rules.c. */
 #include "session.h"
 #include "session_private.h"
 #include <string.h>
@@ -127,7 +127,8 @@ static stomp_status prepare(stomp_session *s,
     return stomp_error_set(error, STOMP_ERANDOM, STOMP_NO_OFFSET);
   s->serial |= 1; /* 0 means none */
   stomp_map_init(&s->receipts, s->memory, s->limits.receipts, salt);
-  stomp_map_init(&s->subscriptions, s->memory, s->limits.table, salt);
+  stomp_subscriptions_init(&s->subscriptions, s->memory, s->limits.table, salt);
+  stomp_acks_init(&s->acks, s->memory, s->limits.table);
   stomp_map_init(&s->transactions, s->memory, s->limits.table, salt);
   s->parser = stomp_parser_new(&s->limits, STOMP_UNSETTLED, s->memory);
   if (!s->parser)
@@ -173,7 +174,8 @@ void stomp_session_free(stomp_session *s) {
     return;
   if (s->receipts.memory) { /* prepare came as far as the maps */
     stomp_map_clear(&s->receipts);
-    stomp_map_clear(&s->subscriptions);
+    stomp_subscriptions_clear(&s->subscriptions);
+    stomp_acks_clear(&s->acks);
     stomp_map_clear(&s->transactions);
   }
   stomp_parser_free(s->parser);

@@ -94,8 +94,9 @@ STOMP_CHECKED stomp_status stomp_session_send(stomp_session *s,
 
 /* Queue the ACK (or NACK) of a MESSAGE of this session as the version wants it
  * (1.0 message-id; 1.1 and subscription; 1.2 id = its ack header), with these
- * further headers (transaction, receipt). O(1). Results as of send; IACKAUTO,
- * IACKTWICE, IACKNONE, CACKOLD. */
+ * further headers (at most 4: transaction, receipt …). In a transaction the
+ * MESSAGE is settled by COMMIT, and open again after ABORT. Results as of send;
+ * IACKAUTO, IACKTWICE, IACKNONE, CACKOLD, IUNKNOWN; nothing was settled then. */
 STOMP_CHECKED stomp_status stomp_session_ack(stomp_session *s,
                                              stomp_frame *message, bool nack,
                                              const stomp_field *headers,

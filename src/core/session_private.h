@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT
  *
  * The inside of a session, for its own files: session.c (life, time, end),
- * session_send.c, session_receive.c. */
+ * session_send.c, session_ack.c, session_receive.c. */
 #ifndef STOMP_SESSION_PRIVATE_H
 #define STOMP_SESSION_PRIVATE_H
 
-#include "map.h"
+#include "acks.h"
 #include "session.h"
 
 /* How many of the last frames sent are remembered, and how much of each
@@ -15,13 +15,6 @@
 
 /* The receipt of our DISCONNECT. */
 #define STOMP_DISCONNECT_RECEIPT "stomp-disconnect"
-
-/* What the values of a subscription's map entry mean. */
-enum {
-  STOMP_SUB_MODE = 0,  /* stomp_ack_mode */
-  STOMP_SUB_FIRST = 1, /* the session's sequence when it began */
-  STOMP_SUB_ACKED = 2  /* client mode: all up to here are settled */
-};
 
 struct stomp_session {
   /* fixed after new */
@@ -44,15 +37,16 @@ struct stomp_session {
   stomp_version version;
   stomp_heartbeat heartbeat;
   uint64_t theirs[2]; /* server: what the CONNECT offered */
-  bool connect_seen;  /* server: a CONNECT waits for accept or refuse */
   bool clean;         /* CLOSED, and it was a clean end */
   bool no_receipt;    /* … which answered DISCONNECT by itself */
   stomp_error error;  /* final when its status is set */
 
   stomp_map receipts; /* id -> nothing */
-  stomp_map subscriptions;
-  stomp_map transactions;
-  uint64_t sequence; /* of the last MESSAGE */
+  stomp_subscriptions subscriptions;
+  stomp_map transactions; /* id -> value[0]: serial number */
+  stomp_acks acks;
+  uint64_t sequence;      /* of the last MESSAGE */
+  uint64_t n_transaction; /* serial number of the last one */
 
   struct {
     stomp_command command;
@@ -70,6 +64,11 @@ stomp_status stomp_session_end_with(stomp_session *s, stomp_status status,
  * how many were written. */
 size_t stomp_session_versions_text(char *to, const bool versions[4]);
 size_t stomp_session_heartbeat_text(char *to, const uint64_t beats[2]);
+
+/* Form a refusal: `what` is a literal, `name` the offending one. Returns
+ * `status`. */
+stomp_status stomp_session_refusal(stomp_error *error, stomp_status status,
+                                   const char *what, stomp_span name);
 
 /* Encode a frame that was found legal into the sink. */
 STOMP_CHECKED stomp_status stomp_session_write(stomp_session *s,

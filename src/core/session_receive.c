@@ -88,8 +88,6 @@ static stomp_status fail(stomp_session *s, stomp_status status,
                          const stomp_frame *frame, const char *what) {
   stomp_session_end_with(s, status, frame->offset);
   stomp_error_add(&s->error, what);
-  if (s->role == STOMP_SERVER)
-    tell_client(s);
   return s->error.status;
 }
 
@@ -124,11 +122,7 @@ static stomp_status take_connected(stomp_session *s, const stomp_frame *frame,
 }
 
 static stomp_status take_message(stomp_session *s, stomp_frame *frame) {
-  stomp_span key = STOMP_HEADER(frame, "subscription");
-  stomp_map_entry *entry;
-  if (!key.bytes) /* a subscription without id, at 1.0 */
-    key = STOMP_HEADER(frame, "destination");
-  entry = stomp_map_find(&s->subscriptions, key.bytes, key.len);
+  stomp_map_entry *entry = stomp_subscriptions_of(&s->subscriptions, frame);
   frame->delivery.session = s->serial;
   frame->delivery.sequence = ++s->sequence;
   frame->delivery.ack_mode =
@@ -188,7 +182,6 @@ static stomp_status take_connect(stomp_session *s, const stomp_frame *frame) {
   if (!read_heartbeat(STOMP_HEADER(frame, "heart-beat"), s->theirs))
     return fail(s, STOMP_EHEARTBEAT, frame, "");
   stomp_parser_version(s->parser, s->version);
-  s->connect_seen = true;
   s->state = STOMP_STATE_CONNECTING;
   return STOMP_OK;
 }
@@ -242,8 +235,6 @@ static stomp_status parser_failed(stomp_session *s, stomp_status status) {
   stomp_session_end_with(s, status, STOMP_NO_OFFSET);
   if (error->status != STOMP_OK)
     s->error = *error;
-  if (s->role == STOMP_SERVER)
-    tell_client(s);
   return s->error.status;
 }
 
@@ -265,13 +256,18 @@ stomp_status stomp_session_next(stomp_session *s, stomp_span *in,
     }
     if (status == STOMP_MORE)
       return status;
-    if (status < 0)
-      return parser_failed(s, status);
+    if (status < 0) {
+      status = parser_failed(s, status);
+      break;
+    }
     status = take(s, *frame, now_ms);
     if (status == STOMP_OK)
       return STOMP_FRAME;
     stomp_frame_free(*frame);
     *frame = NULL;
-    return status;
+    break;
   }
+  if (s->role == STOMP_SERVER)
+    tell_client(s);
+  return status;
 }

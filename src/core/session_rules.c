@@ -69,14 +69,19 @@ static const requirement required[STOMP_COMMAND_COUNT][STOMP_1_2 + 1] = {
   [STOMP_ABORT_COMMAND] = { [STOMP_1_0] = { { "transaction" } },
                             [STOMP_1_1] = { { "transaction" } },
                             [STOMP_1_2] = { { "transaction" } } },
-  /* RabbitMQ leaves `subscription` out where SUBSCRIBE had no id, so a MESSAGE
-   * without it is no error. */
   [STOMP_MESSAGE_COMMAND] = { [STOMP_1_0] = { { "destination", "message-id" } },
                               [STOMP_1_1] = { { "destination", "message-id" } },
                               [STOMP_1_2] = { { "destination", "message-id" } } },
   [STOMP_RECEIPT_COMMAND] = { [STOMP_1_0] = { { "receipt-id" } },
                               [STOMP_1_1] = { { "receipt-id" } },
                               [STOMP_1_2] = { { "receipt-id" } } },
+};
+
+/* What the sender must give too, but is not missed when it does not come:
+ * RabbitMQ leaves `subscription` out of a MESSAGE where SUBSCRIBE had no id. */
+static const char *const required_sent[STOMP_COMMAND_COUNT][STOMP_1_2 + 1] = {
+  [STOMP_MESSAGE_COMMAND] = { [STOMP_1_1] = "subscription",
+                              [STOMP_1_2] = "subscription" },
 };
 
 /* clang-format on */
@@ -100,4 +105,9 @@ const char *stomp_rules_required(stomp_version version, stomp_command command,
   if (command >= STOMP_COMMAND_COUNT || i >= MOST_REQUIRED)
     return NULL;
   return required[command][version].names[i];
+}
+
+const char *stomp_rules_required_sent(stomp_version version,
+                                      stomp_command command) {
+  return command < STOMP_COMMAND_COUNT ? required_sent[command][version] : NULL;
 }

@@ -61,18 +61,38 @@ static stomp_status refuse(stomp_error *error, stomp_status status,
   return status;
 }
 
-static stomp_status refuse_name(stomp_error *error, stomp_status status,
-                                const char *what, stomp_span name) {
+stomp_status stomp_session_refusal(stomp_error *error, stomp_status status,
+                                   const char *what, stomp_span name) {
   refuse(error, status, what);
   stomp_error_add_bytes(error, name.bytes, name.len);
   return status;
 }
 
+static stomp_status refuse_missing(const stomp_outgoing *frame,
+                                   const char *name, stomp_error *error) {
+  refuse(error, STOMP_IREQUIRED, name);
+  stomp_error_add(error, " of ");
+  stomp_error_add(error, stomp_command_name(frame->command));
+  return error->status;
+}
+
+static stomp_status check_required(const stomp_session *s,
+                                   const stomp_outgoing *frame,
+                                   stomp_error *error) {
+  const char *name;
+  size_t i;
+  for (i = 0; (name = stomp_rules_required(s->version, frame->command, i)); i++)
+    if (!stomp_outgoing_header(frame, name).bytes)
+      return refuse_missing(frame, name, error);
+  name = stomp_rules_required_sent(s->version, frame->command);
+  if (name && !stomp_outgoing_header(frame, name).bytes)
+    return refuse_missing(frame, name, error);
+  return STOMP_OK;
+}
+
 static stomp_status check_legal(const stomp_session *s,
                                 const stomp_outgoing *frame,
                                 stomp_error *error) {
-  const char *name;
-  size_t i;
   if (frame->command >= STOMP_COMMAND_COUNT)
     return refuse(error, STOMP_ICOMMAND, "");
   if (s->state == STOMP_STATE_CLOSED) {
@@ -93,23 +113,10 @@ static stomp_status check_legal(const stomp_session *s,
     stomp_error_add(error, stomp_version_name(s->version));
     return error->status;
   }
-  for (i = 0; (name = stomp_rules_required(s->version, frame->command, i)); i++)
-    if (!stomp_outgoing_header(frame, name).bytes) {
-      refuse(error, STOMP_IREQUIRED, name);
-      stomp_error_add(error, " of ");
-      stomp_error_add(error, stomp_command_name(frame->command));
-      return error->status;
-    }
-  return STOMP_OK;
+  return check_required(s, frame, error);
 }
 
 /* ---- What a client's frame means ---- */
-
-/* The key of a subscription: its id, at 1.0 its destination without one. */
-static stomp_span subscription_key(const stomp_outgoing *frame) {
-  stomp_span id = stomp_outgoing_header(frame, "id");
-  return id.bytes ? id : stomp_outgoing_header(frame, "destination");
-}
 
 static stomp_ack_mode mode_of(const stomp_outgoing *frame) {
   stomp_span ack = stomp_outgoing_header(frame, "ack");
@@ -124,31 +131,49 @@ static stomp_status add_new(stomp_map *map, stomp_span key, const char *what,
                             stomp_map_entry **entry, stomp_error *error) {
   stomp_status status;
   if (stomp_map_find(map, key.bytes, key.len))
-    return refuse_name(error, STOMP_IDUPLICATE, what, key);
+    return stomp_session_refusal(error, STOMP_IDUPLICATE, what, key);
   status = stomp_map_add(map, key.bytes, key.len, entry);
   return status == STOMP_OK ? status
                             : stomp_error_set(error, status, STOMP_NO_OFFSET);
 }
 
-static stomp_status check_open(const stomp_map *map, stomp_span key,
-                               const char *what, stomp_error *error) {
-  if (stomp_map_find(map, key.bytes, key.len))
-    return STOMP_OK;
-  return refuse_name(error, STOMP_IUNKNOWN, what, key);
+/* The subscription that SUBSCRIBE or UNSUBSCRIBE names. */
+static stomp_map_entry *named(const stomp_session *s,
+                              const stomp_outgoing *frame) {
+  return stomp_subscriptions_find(&s->subscriptions,
+                                  stomp_outgoing_header(frame, "id"),
+                                  stomp_outgoing_header(frame, "destination"));
 }
 
-static stomp_status note_subscription(stomp_session *s,
-                                      const stomp_outgoing *frame,
-                                      stomp_error *error) {
+static stomp_status note_subscribe(stomp_session *s,
+                                   const stomp_outgoing *frame,
+                                   stomp_error *error) {
+  stomp_span id = stomp_outgoing_header(frame, "id");
+  stomp_span destination = stomp_outgoing_header(frame, "destination");
+  stomp_span key = id.bytes ? id : destination;
   stomp_map_entry *entry;
-  stomp_status status = add_new(&s->subscriptions, subscription_key(frame),
-                                "subscription ", &entry, error);
+  stomp_status status;
+  if (stomp_map_find(&s->subscriptions.by_key, key.bytes, key.len))
+    return stomp_session_refusal(error, STOMP_IDUPLICATE, "subscription ", key);
+  status = stomp_subscriptions_add(&s->subscriptions, id, destination,
+                                   s->version == STOMP_1_0, &entry);
   if (status != STOMP_OK)
-    return status;
+    return stomp_error_set(error, status, STOMP_NO_OFFSET);
   entry->value[STOMP_SUB_MODE] = (uint64_t)mode_of(frame);
   entry->value[STOMP_SUB_FIRST] = s->sequence;
   entry->value[STOMP_SUB_ACKED] = s->sequence;
   return STOMP_OK;
+}
+
+static stomp_status check_unsubscribe(const stomp_session *s,
+                                      const stomp_outgoing *frame,
+                                      stomp_error *error) {
+  stomp_span key = stomp_outgoing_header(frame, "id");
+  if (named(s, frame))
+    return STOMP_OK;
+  if (!key.bytes)
+    key = stomp_outgoing_header(frame, "destination");
+  return stomp_session_refusal(error, STOMP_IUNKNOWN, "subscription ", key);
 }
 
 /* Before a client's frame is written: enter what it opens, find what it
@@ -157,48 +182,57 @@ static stomp_status note(stomp_session *s, const stomp_outgoing *frame,
                          stomp_error *error) {
   stomp_span transaction = stomp_outgoing_header(frame, "transaction");
   stomp_map_entry *entry;
-  if (frame->command == STOMP_BEGIN_COMMAND)
-    return add_new(&s->transactions, transaction, "transaction ", &entry,
-                   error);
-  if (transaction.bytes) {
+  if (frame->command == STOMP_BEGIN_COMMAND) {
     stomp_status status =
-      check_open(&s->transactions, transaction, "transaction ", error);
-    if (status != STOMP_OK)
-      return status;
+      add_new(&s->transactions, transaction, "transaction ", &entry, error);
+    if (status == STOMP_OK)
+      entry->value[0] = ++s->n_transaction;
+    return status;
   }
+  if (transaction.bytes &&
+      !stomp_map_find(&s->transactions, transaction.bytes, transaction.len))
+    return stomp_session_refusal(error, STOMP_IUNKNOWN, "transaction ",
+                                 transaction);
   if (frame->command == STOMP_SUBSCRIBE_COMMAND)
-    return note_subscription(s, frame, error);
+    return note_subscribe(s, frame, error);
   if (frame->command == STOMP_UNSUBSCRIBE_COMMAND)
-    return check_open(&s->subscriptions, subscription_key(frame),
-                      "subscription ", error);
+    return check_unsubscribe(s, frame, error);
   return STOMP_OK;
+}
+
+static void forget_transaction(stomp_session *s, const stomp_outgoing *frame) {
+  stomp_span key = stomp_outgoing_header(frame, "transaction");
+  stomp_map_remove(&s->transactions, key.bytes, key.len);
 }
 
 /* The frame was not written: as if it had never been asked for. */
 static void unnote(stomp_session *s, const stomp_outgoing *frame) {
-  stomp_span key;
-  if (frame->command == STOMP_BEGIN_COMMAND) {
-    key = stomp_outgoing_header(frame, "transaction");
-    stomp_map_remove(&s->transactions, key.bytes, key.len);
-  } else if (frame->command == STOMP_SUBSCRIBE_COMMAND) {
-    key = subscription_key(frame);
-    stomp_map_remove(&s->subscriptions, key.bytes, key.len);
-  }
+  if (frame->command == STOMP_BEGIN_COMMAND)
+    forget_transaction(s, frame);
+  else if (frame->command == STOMP_SUBSCRIBE_COMMAND)
+    stomp_subscriptions_remove(&s->subscriptions, named(s, frame));
+}
+
+static void end_transaction(stomp_session *s, const stomp_outgoing *frame) {
+  stomp_span key = stomp_outgoing_header(frame, "transaction");
+  uint64_t serial =
+    stomp_map_find(&s->transactions, key.bytes, key.len)->value[0];
+  if (frame->command == STOMP_COMMIT_COMMAND)
+    stomp_acks_commit(&s->acks, serial, &s->subscriptions);
+  else
+    stomp_acks_abort(&s->acks, serial);
+  forget_transaction(s, frame);
 }
 
 /* The frame was written: what it ended is over. */
 static void settle(stomp_session *s, const stomp_outgoing *frame) {
-  stomp_span key;
-  if (frame->command == STOMP_UNSUBSCRIBE_COMMAND) {
-    key = subscription_key(frame);
-    stomp_map_remove(&s->subscriptions, key.bytes, key.len);
-  } else if (frame->command == STOMP_COMMIT_COMMAND ||
-             frame->command == STOMP_ABORT_COMMAND) {
-    key = stomp_outgoing_header(frame, "transaction");
-    stomp_map_remove(&s->transactions, key.bytes, key.len);
-  } else if (frame->command == STOMP_DISCONNECT_COMMAND) {
+  if (frame->command == STOMP_UNSUBSCRIBE_COMMAND)
+    stomp_subscriptions_remove(&s->subscriptions, named(s, frame));
+  else if (frame->command == STOMP_COMMIT_COMMAND ||
+           frame->command == STOMP_ABORT_COMMAND)
+    end_transaction(s, frame);
+  else if (frame->command == STOMP_DISCONNECT_COMMAND)
     s->state = STOMP_STATE_DISCONNECTING;
-  }
   remember(s, frame);
 }
 
@@ -290,7 +324,7 @@ stomp_status stomp_session_accept(stomp_session *s, const stomp_field *headers,
   stomp_error error;
   stomp_status status;
   char beats[48];
-  if (s->role != STOMP_SERVER || !s->connect_seen)
+  if (s->role != STOMP_SERVER || s->state != STOMP_STATE_CONNECTING)
     return STOMP_ISTATE;
   fields = stomp_memory_new(s->memory, size);
   if (!fields)
@@ -309,7 +343,6 @@ stomp_status stomp_session_accept(stomp_session *s, const stomp_field *headers,
   stomp_memory_free(s->memory, fields, size);
   if (status != STOMP_OK)
     return status;
-  s->connect_seen = false;
   s->state = STOMP_STATE_CONNECTED;
   stomp_heartbeat_agree(&s->heartbeat, s->offer, s->theirs, s->slack, now_ms);
   return STOMP_OK;
@@ -333,82 +366,6 @@ stomp_status stomp_session_refuse(stomp_session *s, stomp_span message,
   frame.body_len = body.len;
   stomp_error_clear(&error);
   return send_as_server(s, &frame, &error);
-}
-
-/* ---- Acknowledgement ---- */
-
-/* Find the MESSAGE's subscription and whether it may be acknowledged. The
- * whole bookkeeping is a flag on the frame and one number a subscription:
- * `client` is cumulative, so all up to that number are settled. */
-static stomp_status check_ack(stomp_session *s, const stomp_frame *message,
-                              stomp_map_entry **subscription,
-                              stomp_error *error) {
-  const stomp_delivery *d = &message->delivery;
-  stomp_span key = STOMP_HEADER(message, "subscription");
-  if (message->command != STOMP_MESSAGE_COMMAND || d->session == 0)
-    return refuse(error, STOMP_IACKNONE, "");
-  if (d->session != s->serial)
-    return refuse(error, STOMP_CACKOLD, "");
-  if (d->ack_mode == STOMP_ACK_AUTO)
-    return refuse(error, STOMP_IACKAUTO, "");
-  if (!key.bytes)
-    key = STOMP_HEADER(message, "destination");
-  *subscription = stomp_map_find(&s->subscriptions, key.bytes, key.len);
-  if (!*subscription || d->sequence <= (*subscription)->value[STOMP_SUB_FIRST])
-    return refuse_name(error, STOMP_IUNKNOWN, "subscription ", key);
-  if (d->settled || (d->ack_mode == STOMP_ACK_CLIENT &&
-                     d->sequence <= (*subscription)->value[STOMP_SUB_ACKED]))
-    return refuse(error, STOMP_IACKTWICE, "");
-  return STOMP_OK;
-}
-
-/* The headers that name the MESSAGE; returns how many, 0 where its own are
- * missing. */
-static size_t name_message(const stomp_session *s, const stomp_frame *message,
-                           stomp_field fields[2]) {
-  stomp_span ack = STOMP_HEADER(message, "ack");
-  stomp_span id = STOMP_HEADER(message, "message-id");
-  stomp_span subscription = STOMP_HEADER(message, "subscription");
-  if (s->version == STOMP_1_2) {
-    fields[0] = field("id", ack);
-    return ack.bytes ? 1 : 0;
-  }
-  if (!id.bytes || (s->version == STOMP_1_1 && !subscription.bytes))
-    return 0;
-  fields[0] = field("message-id", id);
-  if (!subscription.bytes)
-    return 1;
-  fields[1] = field("subscription", subscription);
-  return 2;
-}
-
-stomp_status stomp_session_ack(stomp_session *s, stomp_frame *message,
-                               bool nack, const stomp_field *headers,
-                               size_t n_headers, stomp_error *error) {
-  stomp_outgoing frame = { .command =
-                             nack ? STOMP_NACK_COMMAND : STOMP_ACK_COMMAND };
-  stomp_map_entry *subscription = NULL;
-  stomp_field fields[2 + 4];
-  stomp_status status;
-  stomp_error_clear(error);
-  status = check_ack(s, message, &subscription, error);
-  if (status != STOMP_OK)
-    return status;
-  frame.n_headers = name_message(s, message, fields);
-  if (frame.n_headers == 0 || n_headers > 4)
-    return refuse(error, STOMP_IACKNONE,
-                  s->version == STOMP_1_2 ? "no ack header" : "no message-id");
-  if (n_headers)
-    memcpy(fields + frame.n_headers, headers, n_headers * sizeof *headers);
-  frame.n_headers += n_headers;
-  frame.headers = fields;
-  status = stomp_session_send(s, &frame, error);
-  if (status != STOMP_OK)
-    return status;
-  message->delivery.settled = true;
-  if (message->delivery.ack_mode == STOMP_ACK_CLIENT)
-    subscription->value[STOMP_SUB_ACKED] = message->delivery.sequence;
-  return STOMP_OK;
 }
 
 /* ---- The way down ---- */

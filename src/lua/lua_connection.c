@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * core.connection: the whole protocol as one machine without I/O, both roles.
- * The same C object that the I/O thread drives. Times are seconds. */
+ * core.connection: the whole protocol as one machine without I/O, both roles;
+ * core.session: the same without upgrade and WebSocket framing. The same C object that the I/O thread drives. Times are seconds. */
 #include "lua_core.h"
 #include "lua_options.h"
 #include "os/entropy.h"
@@ -75,15 +75,15 @@ static void open_random(lua_State *L, connection_box *box) {
 
 /* ---- Life ---- */
 
-/* core.connection(options) -> connection, or nil, message, err */
-static int connection_new(lua_State *L) {
+/* A connection from the table at 1, whose keys must be `known`. */
+static int open_new(lua_State *L, const char *const *known, bool bare) {
   stomp_connection_options options;
   stomp_error error;
   connection_box *box;
   int at;
   luaL_checktype(L, 1, LUA_TTABLE);
   lua_settop(L, 1);
-  check_known(L, 1, connection_option_names);
+  check_known(L, 1, known);
   box = lua_newuserdatauv(L, sizeof *box, 0);
   memset(box, 0, sizeof *box);
   box->random_ref = LUA_NOREF;
@@ -91,6 +91,7 @@ static int connection_new(lua_State *L) {
   compat_setmetatable(L, TYPE);
   at = lua_gettop(L);
   check_options(L, 1, &options);
+  options.websocket = options.websocket && !bare;
   open_random(L, box);
   options.session.memory = &stomp_libc_memory;
   options.session.random = &box->random;
@@ -99,6 +100,16 @@ static int connection_new(lua_State *L) {
     return push_error(L, &error);
   lua_pushvalue(L, at);
   return 1;
+}
+
+/* core.connection(options) -> connection, or nil, message, err */
+static int connection_new(lua_State *L) {
+  return open_new(L, connection_option_names, false);
+}
+
+/* core.session(options) -> a connection without upgrade and framing */
+static int session_new(lua_State *L) {
+  return open_new(L, session_option_names, true);
 }
 
 static int connection_gc(lua_State *L) {
@@ -361,4 +372,6 @@ void open_connection(lua_State *L) {
   lua_pop(L, 1);
   lua_pushcfunction(L, connection_new);
   lua_setfield(L, -2, "connection");
+  lua_pushcfunction(L, session_new);
+  lua_setfield(L, -2, "session");
 }

@@ -29,6 +29,21 @@ const char *const connection_option_names[] = { "role",
                                                 "strict_utf8",
                                                 NULL };
 
+const char *const session_option_names[] = { "role",
+                                             "connect_headers",
+                                             "host",
+                                             "login",
+                                             "passcode",
+                                             "headers",
+                                             "versions",
+                                             "heartbeat",
+                                             "heartbeat_margin",
+                                             "limits",
+                                             "heartbeat_grace",
+                                             "escape_connect",
+                                             "random",
+                                             NULL };
+
 /* ---- Single options ---- */
 
 int opt_field(lua_State *L, int t, const char *name) {
@@ -144,8 +159,9 @@ static void read_heartbeat(lua_State *L, int t, stomp_session_options *s) {
     s->heartbeat[1] = opt_ms(L, at, "receive", 10);
     lua_pop(L, 1);
   }
-  s->slack[0] = (uint32_t)(opt_number(L, t, "heartbeat_margin", 0.2) * 1000);
-  s->slack[1] = (uint32_t)(opt_number(L, t, "heartbeat_grace", 1) * 1000);
+  s->slack[0] =
+    (uint32_t)(opt_number(L, t, "heartbeat_margin", 0.2) * 1000 + 0.5);
+  s->slack[1] = (uint32_t)(opt_number(L, t, "heartbeat_grace", 1) * 1000 + 0.5);
   if (s->slack[0] >= 1000)
     luaL_error(L, "option 'heartbeat_margin' must be less than 1");
 }

@@ -28,5 +28,7 @@ void check_options(lua_State *L, int t, stomp_connection_options *options);
 
 /* Names that check_options knows. */
 extern const char *const connection_option_names[];
+/* Those of them that concern STOMP alone. */
+extern const char *const session_option_names[];
 
 #endif
