@@ -128,13 +128,12 @@ static bool is_closing(const stomp_websocket *w) {
 
 uint8_t *stomp_websocket_begin(stomp_websocket *w, size_t len,
                                stomp_status *status) {
-  size_t keep = CONTROL_ROOM + STOMP_WEBSOCKET_HEADER_MAX;
-  size_t most = w->out->cap > keep ? w->out->cap - keep : 0;
+  const size_t keep = CONTROL_ROOM + STOMP_WEBSOCKET_HEADER_MAX;
   if (is_closing(w))
     *status = STOMP_WSTATE;
-  else if (len > most)
+  else if (w->out->cap < keep || len > w->out->cap - keep)
     *status = STOMP_LOUTBOX;
-  else if (stomp_buffer_len(w->out) > most - len)
+  else if (stomp_buffer_len(w->out) > w->out->cap - keep - len)
     *status = STOMP_FULL;
   else
     *status = open_frame(w, len, STOMP_WEBSOCKET_BINARY);
@@ -202,8 +201,8 @@ stomp_status stomp_websocket_close(stomp_websocket *w, uint16_t code,
     return STOMP_WINVALID;
   if (!stomp_utf8_is_text(reason.bytes, reason.len))
     return STOMP_WINVALID;
-  while (len < reason.len && len && (reason.bytes[len] & 0xc0) == 0x80)
-    len--; /* never half a character */
+  while (len < reason.len && (reason.bytes[len] & 0xc0) == 0x80)
+    len--; /* never half a character: it is UTF-8, so a first octet comes */
   payload[0] = (uint8_t)(code >> 8);
   payload[1] = (uint8_t)code;
   if (len)
