@@ -137,7 +137,7 @@ rock: ## install with LuaRocks into build/tree (TREE=…), without the network
 	@tools/deps.sh build test
 	@tools/rock.sh "$(or $(TREE),build/tree)"
 
-C_FILES := $(wildcard src/*/*.[ch] spec/c/*.c bench/*.c)
+C_FILES := $(wildcard src/*/*.[ch] spec/c/*.[ch] bench/*.c tools/*.c)
 
 format: ## lay out the C sources
 	clang-format-14 -i $(C_FILES)

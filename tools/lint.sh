@@ -50,12 +50,13 @@ check "gcc, no warnings, Lua 5.4" build gcc 5.4
 check "gcc, no warnings, Lua 5.1" build gcc 5.1
 check "clang, no warnings, Lua 5.4" build clang 5.4
 check "luacheck" luacheck -q lua spec examples bench tools bin/stomp
-check "clang-format" clang-format-14 --dry-run -Werror src/*/*.[ch] bench/*.c spec/c/*.[ch]
+check "clang-format" clang-format-14 --dry-run -Werror src/*/*.[ch] bench/*.c spec/c/*.[ch] tools/*.c
 check "layers" lua5.4 tools/layers.lua
 check "sizes of files and functions" lua5.4 tools/sizes.lua
 check "symbols of the core" core_symbols
 check "symbols of the modules" exports
 check "docs/errors.md is what error.h says" lua5.4 tools/errors.lua --check
+check "docs/protocol.md has the tables of the core" lua5.4 tools/protocol.lua --check
 check "no paths of a machine" machine_paths
 check "rockspecs" sh -c 'for f in *.rockspec; do luarocks lint "$f" || exit 1; done'
 

@@ -207,6 +207,10 @@ static bool may_come(const stomp_session *s, stomp_command command) {
          stomp_rules_has_command(s->version, command);
 }
 
+static bool has(const stomp_frame *frame, const char *name) {
+  return name && stomp_frame_header(frame, name, strlen(name)).bytes;
+}
+
 static stomp_status take(stomp_session *s, stomp_frame *frame,
                          uint64_t now_ms) {
   const char *name;
@@ -220,7 +224,9 @@ static stomp_status take(stomp_session *s, stomp_frame *frame,
     return s->error.status;
   }
   for (i = 0; (name = stomp_rules_required(s->version, frame->command, i)); i++)
-    if (!stomp_frame_header(frame, name, strlen(name)).bytes) {
+    if (!has(frame, name) &&
+        !(i == 0 &&
+          has(frame, stomp_rules_instead(s->version, frame->command)))) {
       fail(s, STOMP_EREQUIRED, frame, name);
       stomp_error_add(&s->error, " of ");
       stomp_error_add(&s->error, stomp_command_name(frame->command));

@@ -53,7 +53,8 @@ static const requirement required[STOMP_COMMAND_COUNT][STOMP_1_2 + 1] = {
   [STOMP_SUBSCRIBE_COMMAND] = { [STOMP_1_0] = { { "destination" } },
                                 [STOMP_1_1] = { { "destination", "id" } },
                                 [STOMP_1_2] = { { "destination", "id" } } },
-  [STOMP_UNSUBSCRIBE_COMMAND] = { [STOMP_1_1] = { { "id" } },
+  [STOMP_UNSUBSCRIBE_COMMAND] = { [STOMP_1_0] = { { "id" } },
+                                  [STOMP_1_1] = { { "id" } },
                                   [STOMP_1_2] = { { "id" } } },
   [STOMP_ACK_COMMAND] = { [STOMP_1_0] = { { "message-id" } },
                           [STOMP_1_1] = { { "message-id", "subscription" } },
@@ -75,6 +76,11 @@ static const requirement required[STOMP_COMMAND_COUNT][STOMP_1_2 + 1] = {
   [STOMP_RECEIPT_COMMAND] = { [STOMP_1_0] = { { "receipt-id" } },
                               [STOMP_1_1] = { { "receipt-id" } },
                               [STOMP_1_2] = { { "receipt-id" } } },
+};
+
+/* What may stand in for the first of them. */
+static const char *const instead[STOMP_COMMAND_COUNT][STOMP_1_2 + 1] = {
+  [STOMP_UNSUBSCRIBE_COMMAND] = { [STOMP_1_0] = "destination" },
 };
 
 /* What the sender must give too, but is not missed when it does not come:
@@ -105,6 +111,10 @@ const char *stomp_rules_required(stomp_version version, stomp_command command,
   if (command >= STOMP_COMMAND_COUNT || i >= MOST_REQUIRED)
     return NULL;
   return required[command][version].names[i];
+}
+
+const char *stomp_rules_instead(stomp_version version, stomp_command command) {
+  return command < STOMP_COMMAND_COUNT ? instead[command][version] : NULL;
 }
 
 const char *stomp_rules_required_sent(stomp_version version,

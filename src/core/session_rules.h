@@ -21,6 +21,9 @@ bool stomp_rules_has_command(stomp_version version, stomp_command command);
 const char *stomp_rules_required(stomp_version version, stomp_command command,
                                  size_t i);
 
+/* The header that may stand in for the first of them, NULL: none. A constant. */
+const char *stomp_rules_instead(stomp_version version, stomp_command command);
+
 /* One header more that the sender must give, NULL: none. A constant. */
 const char *stomp_rules_required_sent(stomp_version version,
                                       stomp_command command);

@@ -76,13 +76,19 @@ static stomp_status refuse_missing(const stomp_outgoing *frame,
   return error->status;
 }
 
+static bool has_instead(const stomp_session *s, const stomp_outgoing *frame) {
+  const char *name = stomp_rules_instead(s->version, frame->command);
+  return name && stomp_outgoing_header(frame, name).bytes;
+}
+
 static stomp_status check_required(const stomp_session *s,
                                    const stomp_outgoing *frame,
                                    stomp_error *error) {
   const char *name;
   size_t i;
   for (i = 0; (name = stomp_rules_required(s->version, frame->command, i)); i++)
-    if (!stomp_outgoing_header(frame, name).bytes)
+    if (!stomp_outgoing_header(frame, name).bytes &&
+        !(i == 0 && has_instead(s, frame)))
       return refuse_missing(frame, name, error);
   name = stomp_rules_required_sent(s->version, frame->command);
   if (name && !stomp_outgoing_header(frame, name).bytes)

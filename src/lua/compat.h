@@ -56,8 +56,10 @@ static inline int compat_absindex(lua_State *L, int i) {
 
 #if LUA_VERSION_NUM < 503
 #define compat_isinteger(L, i) 0
+#define compat_pushcount(L, n) lua_pushnumber((L), (lua_Number)(n))
 #else
-#define compat_isinteger lua_isinteger
+#define compat_isinteger       lua_isinteger
+#define compat_pushcount(L, n) lua_pushinteger((L), (lua_Integer)(n))
 #endif
 
 /* The metatable of that name for the userdata on the top. */

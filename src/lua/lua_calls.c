@@ -44,7 +44,7 @@ void push_info(lua_State *L, stomp_state state, stomp_version version,
   }
   push_beats(L, heartbeat);
   lua_setfield(L, -2, "heartbeat");
-  lua_pushnumber(L, (lua_Number)receipts);
+  compat_pushcount(L, receipts);
   lua_setfield(L, -2, "receipts");
 }
 
@@ -52,21 +52,22 @@ void set_counts(lua_State *L, const stomp_session_counts *s,
                 const stomp_connection_counts *b) {
   struct {
     const char *name;
-    double value;
+    uint64_t value;
   } list[] = {
-    { "frames_sent", (double)s->frames_sent },
-    { "frames_received", (double)s->frames_received },
-    { "messages", (double)s->messages },
-    { "heartbeats_sent", (double)s->heartbeats_sent },
-    { "heartbeats_received", (double)s->heartbeats_received },
-    { "unknown_receipts", (double)s->unknown_receipts },
-    { "bytes_sent", (double)b->bytes_sent },
-    { "bytes_received", (double)b->bytes_received },
-    { "round_trip", (double)b->round_trip / 1000 },
+    { "frames_sent", s->frames_sent },
+    { "frames_received", s->frames_received },
+    { "messages", s->messages },
+    { "heartbeats_sent", s->heartbeats_sent },
+    { "heartbeats_received", s->heartbeats_received },
+    { "unknown_receipts", s->unknown_receipts },
+    { "bytes_sent", b->bytes_sent },
+    { "bytes_received", b->bytes_received },
   };
   size_t i;
   for (i = 0; i < sizeof list / sizeof *list; i++) {
-    lua_pushnumber(L, (lua_Number)list[i].value);
+    compat_pushcount(L, list[i].value);
     lua_setfield(L, -2, list[i].name);
   }
+  lua_pushnumber(L, (lua_Number)b->round_trip / 1000);
+  lua_setfield(L, -2, "round_trip");
 }

@@ -50,7 +50,7 @@ static bool fill_from_lua(void *user, void *bytes, size_t len) {
   if (!lua_checkstack(L, 4))
     return false;
   lua_rawgeti(L, LUA_REGISTRYINDEX, box->random_ref);
-  lua_pushnumber(L, (lua_Number)len);
+  compat_pushcount(L, len);
   ok = lua_pcall(L, 1, 1, 0) == 0 && lua_type(L, -1) == LUA_TSTRING;
   text = ok ? lua_tolstring(L, -1, &got) : NULL;
   ok = ok && got == len;

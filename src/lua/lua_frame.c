@@ -167,7 +167,7 @@ static int frame_bind(lua_State *L) {
 
 /* frame:size() -> bytes that it holds in memory */
 static int frame_size(lua_State *L) {
-  lua_pushnumber(L, (lua_Number)check_frame(L, 1)->size);
+  compat_pushcount(L, check_frame(L, 1)->size);
   return 1;
 }
 

@@ -311,9 +311,9 @@ static int link_stats(lua_State *L) {
   stompio_link_look(link, look, &s);
   lua_newtable(L);
   set_counts(L, &s.counts, &s.bytes);
-  lua_pushnumber(L, (lua_Number)stats.inbox);
+  compat_pushcount(L, stats.inbox);
   lua_setfield(L, -2, "inbox_bytes");
-  lua_pushnumber(L, (lua_Number)stats.outbox);
+  compat_pushcount(L, stats.outbox);
   lua_setfield(L, -2, "outbox_bytes");
   lua_pushnumber(L, (lua_Number)stats.paused_ms / 1000);
   lua_setfield(L, -2, "paused_seconds");

@@ -32,11 +32,7 @@ static void push_message(lua_State *L, const stomp_error *e) {
 }
 
 static void set_number(lua_State *L, const char *name, double number) {
-#if LUA_VERSION_NUM >= 503
-  lua_pushinteger(L, (lua_Integer)number);
-#else
-  lua_pushnumber(L, (lua_Number)number);
-#endif
+  compat_pushcount(L, number);
   lua_setfield(L, -2, name);
 }
 
