@@ -38,7 +38,8 @@ CORE_SRC := $(wildcard src/core/*.c) $(wildcard src/os/*.c)
 BIND_SRC := src/lua/support.c src/lua/lua_frame.c src/lua/lua_options.c \
             src/lua/lua_calls.c
 COREMOD_SRC := $(CORE_SRC) $(BIND_SRC) src/lua/lua_parser.c \
-               src/lua/lua_connection.c src/lua/core.c
+               src/lua/lua_connection.c src/lua/lua_random.c \
+               src/lua/lua_websocket.c src/lua/core.c
 LWSMOD_SRC := $(CORE_SRC) $(wildcard src/tls/*.c) $(wildcard src/io/*.c) \
               $(BIND_SRC) src/lua/lua_link.c src/lua/lua_listener.c \
               src/lua/lws.c

@@ -4,10 +4,12 @@
 #include "websocket_private.h"
 #include <string.h>
 
-/* The largest control frame; room for one is kept for the close, and messages
- * leave room for some more. */
-#define CONTROL_FRAME (6 + STOMP_CONTROL_MAX)
-#define CONTROL_ROOM  ((size_t)4 * CONTROL_FRAME)
+/* The largest control frame. Messages leave room for four, beside the header of
+ * their own; pings and pongs leave it for the close. */
+#define CONTROL_FRAME ((size_t)6 + STOMP_CONTROL_MAX)
+_Static_assert(STOMP_WEBSOCKET_HEADROOM ==
+                 4 * CONTROL_FRAME + STOMP_WEBSOCKET_HEADER_MAX,
+               "what the header says");
 
 /* ---- Life ---- */
 
@@ -128,7 +130,7 @@ static bool is_closing(const stomp_websocket *w) {
 
 uint8_t *stomp_websocket_begin(stomp_websocket *w, size_t len,
                                stomp_status *status) {
-  const size_t keep = CONTROL_ROOM + STOMP_WEBSOCKET_HEADER_MAX;
+  const size_t keep = STOMP_WEBSOCKET_HEADROOM;
   if (is_closing(w))
     *status = STOMP_WSTATE;
   else if (w->out->cap < keep || len > w->out->cap - keep)
@@ -149,7 +151,7 @@ static stomp_status send_control(stomp_websocket *w, unsigned kind,
                                  const uint8_t *bytes, size_t len) {
   stomp_status status;
   if (kind != STOMP_WEBSOCKET_CLOSE &&
-      stomp_buffer_room(w->out) < (size_t)2 * CONTROL_FRAME)
+      stomp_buffer_room(w->out) < 2 * CONTROL_FRAME)
     return STOMP_FULL;
   status = open_frame(w, len, kind);
   if (status != STOMP_OK)

@@ -13,6 +13,10 @@
 
 typedef struct stomp_websocket stomp_websocket;
 
+/* Bytes of the output that messages never use: they are for control frames, and
+ * the last of them for the close. */
+#define STOMP_WEBSOCKET_HEADROOM 538
+
 typedef struct stomp_websocket_options {
   bool server;      /* expects masked frames and sends unmasked ones */
   bool strict_utf8; /* text that is not UTF-8 fails (RFC 6455, 8.1) */

@@ -14,6 +14,7 @@ int luaopen_stomp_core(lua_State *L) {
   lua_setfield(L, -2, "error_metatable");
   open_parser(L);
   open_connection(L);
+  open_websocket(L);
   lua_pushliteral(L, "lua-stomp 0.1.0");
   lua_setfield(L, -2, "_VERSION");
   return 1;

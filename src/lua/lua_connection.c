@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: MIT
  *
  * core.connection: the whole protocol as one machine without I/O, both roles;
- * core.session: the same without upgrade and WebSocket framing. The same C object that the I/O thread drives. Times are seconds. */
+ * core.session: the same without upgrade and WebSocket framing. The same C
+ * object that the I/O thread drives. Times are seconds. */
 #include "lua_core.h"
 #include "lua_options.h"
-#include "os/entropy.h"
+#include "lua_random.h"
 #include "os/memory.h"
 #include <string.h>
 
@@ -12,18 +13,15 @@
 
 typedef struct connection_box {
   stomp_connection *c;
-  stomp_entropy *entropy;
-  stomp_random random;
-  size_t owed;       /* bytes that the collector was not told of */
-  lua_State *caller; /* during a call: who may be asked for random bytes */
-  int random_ref;    /* registry reference of options.random, or LUA_NOREF */
+  lua_random random;
+  size_t owed; /* bytes that the collector was not told of */
 } connection_box;
 
 static connection_box *check_box(lua_State *L) {
   connection_box *box = luaL_checkudata(L, 1, TYPE);
   if (!box->c)
     luaL_error(L, "attempt to use a closed connection");
-  box->caller = L;
+  box->random.caller = L;
   return box;
 }
 
@@ -36,41 +34,6 @@ static uint64_t check_now(lua_State *L, int i) {
   lua_Number now = luaL_checknumber(L, i);
   luaL_argcheck(L, now >= 0 && now < 1e15, i, "seconds expected");
   return (uint64_t)((double)now * 1000);
-}
-
-/* ---- options.random ---- */
-
-/* A Lua error must not jump through the core: it becomes a failed draw. */
-static bool fill_from_lua(void *user, void *bytes, size_t len) {
-  connection_box *box = user;
-  lua_State *L = box->caller;
-  size_t got = 0;
-  const char *text;
-  bool ok;
-  if (!lua_checkstack(L, 4))
-    return false;
-  lua_rawgeti(L, LUA_REGISTRYINDEX, box->random_ref);
-  compat_pushcount(L, len);
-  ok = lua_pcall(L, 1, 1, 0) == 0 && lua_type(L, -1) == LUA_TSTRING;
-  text = ok ? lua_tolstring(L, -1, &got) : NULL;
-  ok = ok && got == len;
-  if (ok)
-    memcpy(bytes, text, len);
-  lua_pop(L, 1);
-  return ok;
-}
-
-static void open_random(lua_State *L, connection_box *box) {
-  if (opt_field(L, 1, "random")) {
-    luaL_checktype(L, -1, LUA_TFUNCTION);
-    box->random_ref = luaL_ref(L, LUA_REGISTRYINDEX);
-    box->random = (stomp_random){ fill_from_lua, box };
-    return;
-  }
-  box->entropy = stomp_entropy_new();
-  if (!box->entropy)
-    luaL_error(L, "not enough memory");
-  box->random = stomp_entropy_random(box->entropy);
 }
 
 /* ---- Life ---- */
@@ -86,15 +49,14 @@ static int open_new(lua_State *L, const char *const *known, bool bare) {
   check_known(L, 1, known);
   box = lua_newuserdatauv(L, sizeof *box, 0);
   memset(box, 0, sizeof *box);
-  box->random_ref = LUA_NOREF;
-  box->caller = L;
+  random_init(&box->random);
   compat_setmetatable(L, TYPE);
   at = lua_gettop(L);
   check_options(L, 1, &options);
   options.websocket = options.websocket && !bare;
-  open_random(L, box);
+  random_open(L, 1, &box->random);
   options.session.memory = &stomp_libc_memory;
-  options.session.random = &box->random;
+  options.session.random = &box->random.seam;
   box->c = stomp_connection_new(&options, &error);
   if (!box->c)
     return push_error(L, &error);
@@ -116,10 +78,7 @@ static int connection_gc(lua_State *L) {
   connection_box *box = luaL_checkudata(L, 1, TYPE);
   stomp_connection_free(box->c);
   box->c = NULL;
-  stomp_entropy_free(box->entropy);
-  box->entropy = NULL;
-  luaL_unref(L, LUA_REGISTRYINDEX, box->random_ref);
-  box->random_ref = LUA_NOREF;
+  random_close(L, &box->random);
   return 0;
 }
 

@@ -9,6 +9,7 @@
 /* Each adds its functions to the module table on the top of the stack. */
 void open_parser(lua_State *L);
 void open_connection(lua_State *L);
+void open_websocket(lua_State *L);
 
 /* ---- Calls on a connection, for core.connection and the links ---- */
 
