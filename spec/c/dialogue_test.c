@@ -10,13 +10,14 @@
 
 /* ---- The moves ---- */
 
-#define MOVES(X)                                                               \
-  X(CONNECT)                                                                   \
-  X(ACCEPT) X(REFUSE) X(SUBSCRIBE_AUTO) X(SUBSCRIBE_CLIENT) X(SUBSCRIBE_EACH)  \
-    X(UNSUBSCRIBE) X(SEND) X(SEND_RECEIPT) X(BEGIN) X(COMMIT) X(ABORT)         \
-      X(SEND_IN_T) X(ACK_1) X(NACK_1) X(ACK_2) X(ACK_1_IN_T) X(DISCONNECT)     \
-        X(MESSAGE) X(RECEIPT) X(LAST_RECEIPT) X(ERROR) X(CLIENT_CLOSE)         \
-          X(SERVER_CLOSE) X(TO_SERVER) X(TO_CLIENT)
+/* clang-format off */
+#define MOVES(X) \
+  X(CONNECT) X(ACCEPT) X(REFUSE) X(SUBSCRIBE_AUTO) X(SUBSCRIBE_CLIENT) \
+  X(SUBSCRIBE_EACH) X(UNSUBSCRIBE) X(SEND) X(SEND_RECEIPT) X(BEGIN) \
+  X(COMMIT) X(ABORT) X(SEND_IN_T) X(ACK_1) X(NACK_1) X(ACK_2) X(ACK_1_IN_T) \
+  X(DISCONNECT) X(MESSAGE) X(RECEIPT) X(LAST_RECEIPT) X(ERROR) \
+  X(CLIENT_CLOSE) X(SERVER_CLOSE) X(TO_SERVER) X(TO_CLIENT)
+/* clang-format on */
 
 typedef enum action {
 #define X(name) DO_##name,
