@@ -145,7 +145,7 @@ format: ## lay out the C sources
 
 # ---- Tests ----
 
-.PHONY: test check lint asan tsan valgrind bench
+.PHONY: test check lint asan tsan valgrind mutants bench
 test: ## every test, a real RabbitMQ included; the last line counts them
 	@tools/deps.sh build test
 	@$(MAKE) -s all
@@ -179,6 +179,10 @@ valgrind: ## the specs under valgrind
 	@$(MAKE) -s all
 	@$(MAKE) -s all LUA_VERSION=5.1
 	@tools/sanitized.sh valgrind
+
+mutants: ## change the core place by place (N=500 SEED=1 FILE=…): do tests see it?
+	@tools/deps.sh build
+	@$(LUA) tools/mutants.lua N="$(N)" SEED="$(SEED)" FILE="$(FILE)"
 
 bench: ## speed and memory against @stomp/stompjs, as ratios
 	@tools/deps.sh build bench
