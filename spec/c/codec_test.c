@@ -33,6 +33,23 @@ static void note_octets(char *log, const char *before, stomp_span span) {
   vector_encode(log, span.bytes, span.len);
 }
 
+/* Each name finds its first header; a name that is not there, nothing. */
+static void check_lookups(const stomp_frame *f) {
+  stomp_span none = STOMP_HEADER(f, "no such");
+  uint32_t i, k;
+  CHECK(!none.bytes && none.len == 0);
+  for (i = 0; i < f->n_headers; i++) {
+    stomp_span name = stomp_frame_name(f, i), value;
+    value = stomp_frame_header(f, (const char *)name.bytes, name.len);
+    for (k = 0; k < i; k++)
+      if (stomp_frame_name(f, k).len == name.len &&
+          memcmp(stomp_frame_name(f, k).bytes, name.bytes, name.len) == 0)
+        break;
+    CHECK(value.bytes == stomp_frame_value(f, k).bytes);
+    CHECK(value.len == stomp_frame_value(f, k).len);
+  }
+}
+
 /* What frame.h promises of each frame. */
 static void check_shape(const stomp_frame *f, const stomp_memory *memory) {
   static const stomp_delivery none;
@@ -89,6 +106,7 @@ static stomp_status drain(stomp_parser *p, stomp_span in, const check_memory *m,
     CHECK((frame != NULL) == (status == STOMP_FRAME));
     if (status == STOMP_FRAME) {
       check_shape(frame, &m->memory);
+      check_lookups(frame);
       note_frame(log, frame);
       stomp_frame_free(frame);
     } else if (status == STOMP_HEARTBEAT) {
@@ -173,18 +191,16 @@ static void check_cuts(subject *s, const char *expected) {
 }
 
 /* Each allocation fails once and is tried again. */
-static void check_failing_memory(subject *s, const char *expected) {
+static void check_failing_memory(subject *s, const char *expected,
+                                 size_t step) {
   static char log[LOG_SIZE];
   check_memory m;
-  size_t step, n;
-  for (step = 1; step <= s->len; step += s->len > 1 ? s->len - 1 : 1) {
-    n = 0;
-    do {
-      check_memory_init(&m, ++n);
-      run(s, &m, step, step, log);
-      check_log(s, "allocation that fails:", n, expected, log);
-    } while (m.n >= n);
-  }
+  size_t n = 0;
+  do {
+    check_memory_init(&m, ++n);
+    run(s, &m, step, step, log);
+    check_log(s, "allocation that fails:", n, expected, log);
+  } while (m.n >= n);
 }
 
 /* The owner gives up at the first failure: nothing leaks. */
@@ -246,10 +262,31 @@ static void test_parser_vectors(const vector_file *file) {
         continue;
       check_cuts(&s, expected);
       check_trailing(&s, expected);
-      check_failing_memory(&s, expected);
+      check_failing_memory(&s, expected, 1);
+      check_failing_memory(&s, expected, s.len + 1);
       check_giving_up(&s);
     }
   }
+}
+
+/* Lines and bodies that outgrow every first block, in all the ways above. */
+static void test_growing(void) {
+  static subject s;
+  static char expected[LOG_SIZE], body[1401], value[1201];
+  static const stomp_limits defaults = STOMP_LIMITS_DEFAULT;
+  memset(body, 'b', sizeof body - 1);
+  memset(value, 'v', sizeof value - 1);
+  s.title = "long lines and bodies";
+  s.version = STOMP_1_2;
+  s.limits = defaults;
+  s.len =
+    (size_t)sprintf((char *)s.bytes, "SEND\na:%s\nb:1\n\n%s", value, body) + 1;
+  sprintf(expected, "frame SEND headers=2 body=%zu\n  a=%s\n  b=1\n  | %s\n",
+          sizeof body - 1, value, body);
+  check_cuts(&s, expected);
+  check_failing_memory(&s, expected, 1);
+  check_failing_memory(&s, expected, 500);
+  check_giving_up(&s);
 }
 
 /* ---- Streams that nobody wrote by hand ---- */
@@ -377,6 +414,22 @@ static void test_memory_is_bounded(void) {
   CHECK(flood(&limits, "SEND\n", 'a', STOMP_LLINE) < little);
 }
 
+/* Offsets inside a frame are 32 bits, so no limit is larger than that. */
+static void test_limits_are_capped(void) {
+  stomp_limits limits = STOMP_LIMITS_DEFAULT;
+  stomp_frame *frame = NULL;
+  stomp_parser *p;
+  check_memory m;
+  limits.frame = limits.headers = SIZE_MAX;
+  check_memory_init(&m, 0);
+  p = stomp_parser_new(&limits, STOMP_1_2, &m.memory);
+  CHECK(stomp_parser_error(p)->status == STOMP_OK &&
+        stomp_parser_error(p)->offset == STOMP_NO_OFFSET);
+  CHECK(NEXT(p, "SEND\ncontent-length:1073741825\n", &frame) == STOMP_LFRAME);
+  stomp_parser_free(p);
+  CHECK(m.live == 0);
+}
+
 /* A body that comes octet by octet is moved a few times, not each time. */
 static void test_work_is_linear(void) {
   static const stomp_limits limits = STOMP_LIMITS_DEFAULT;
@@ -425,11 +478,13 @@ int main(void) {
   vector_file file = vector_open("spec/vectors/parser.md");
   CHECK(file.n >= 120);
   test_parser_vectors(&file);
+  test_growing();
   test_mutations(&file);
   vector_close(&file);
   test_version_between_frames();
   test_reset();
   test_memory_is_bounded();
+  test_limits_are_capped();
   test_work_is_linear();
   test_a_whole_frame_is_one_block();
   return check_result("codec");

@@ -22,20 +22,30 @@ typedef struct subject {
 
 /* ---- Encode ---- */
 
-/* Check and write `s` to a block of just its size; NULL: refused. */
+/* Check and write `s`, its headers in a block of just their size, to a block of
+ * just its size; NULL: refused. */
 static uint8_t *encode(const subject *s, size_t *size, stomp_error *error) {
-  uint8_t *to;
+  stomp_outgoing frame = s->frame;
+  size_t headers_size = frame.n_headers * sizeof *frame.headers;
+  stomp_field *headers = malloc(headers_size);
+  uint8_t *to = NULL;
+  if (!headers && headers_size)
+    abort();
+  if (headers_size)
+    memcpy(headers, s->fields, headers_size);
+  frame.headers = headers;
   stomp_error_clear(error);
-  if (stomp_encode_check(&s->frame, s->encoding, size, error) != STOMP_OK) {
+  if (stomp_encode_check(&frame, s->encoding, size, error) != STOMP_OK) {
     CHECK(error->status < 0);
     CHECK(strcmp(stomp_status_kind(error->status), "invalid") == 0);
-    return NULL;
+  } else {
+    CHECK(error->status == STOMP_OK);
+    to = malloc(*size);
+    if (!to)
+      abort();
+    stomp_encode(&frame, s->encoding, to);
   }
-  CHECK(error->status == STOMP_OK);
-  to = malloc(*size);
-  if (!to)
-    abort();
-  stomp_encode(&s->frame, s->encoding, to);
+  free(headers);
   return to;
 }
 
@@ -262,8 +272,44 @@ static void test_random_frames(void) {
   CHECK(encoded > 20000);
 }
 
+/* Bodies of each length up to one of four digits: the number that is written,
+ * and the caller's own, which is refused when it is one off. */
+static void test_every_length(void) {
+  static char body[1200];
+  static subject s;
+  stomp_error error;
+  size_t n, size = 0, i;
+  memset(body, 'b', sizeof body);
+  for (n = 1; n <= sizeof body; n++) {
+    char number[48];
+    uint8_t *bytes;
+    memset(&s, 0, sizeof s);
+    s.title = "length";
+    s.encoding.version = STOMP_1_2;
+    s.frame.command = STOMP_SEND_COMMAND;
+    s.frame.headers = s.fields;
+    s.frame.body = body;
+    s.frame.body_len = n;
+    bytes = encode(&s, &size, &error);
+    sprintf(number, "SEND\ncontent-length:%zu\n\n", n);
+    CHECK(bytes && size == strlen(number) + n + 1);
+    CHECK(bytes && memcmp(bytes, number, strlen(number)) == 0);
+    free(bytes);
+    s.frame.n_headers = 1;
+    for (i = n - 1; i <= n + 1; i++) {
+      sprintf(number, "%zu", i);
+      s.fields[0] =
+        (stomp_field){ "content-length", 14, number, strlen(number) };
+      bytes = encode(&s, &size, &error);
+      CHECK((bytes != NULL) == (i == n));
+      free(bytes);
+    }
+  }
+}
+
 int main(void) {
   test_vectors();
+  test_every_length();
   test_random_frames();
   return check_result("encoder");
 }

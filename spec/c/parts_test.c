@@ -9,6 +9,7 @@
 #include "core/frame.h"
 #include "core/heartbeat.h"
 #include "core/map.h"
+#include "core/scan.h"
 
 /* ---- Errors ---- */
 
@@ -87,6 +88,10 @@ static void test_buffer_without_memory(void) {
   stomp_buffer_init(&b, &m.memory, 100000);
   CHECK(stomp_buffer_append(&b, "abc", 3) == STOMP_ENOMEM);
   CHECK(stomp_buffer_len(&b) == 0);
+  m.fail_at = m.n + 1;
+  b.cap = 3; /* just what fits: it was not the cap */
+  CHECK(stomp_buffer_append(&b, "abc", 3) == STOMP_ENOMEM);
+  b.cap = 100000;
   CHECK(stomp_buffer_append(&b, "abc", 3) == STOMP_OK);
   m.fail_at = m.n + 1;
   CHECK(stomp_buffer_reserve(&b, 5000) == NULL);
@@ -149,6 +154,21 @@ static void test_buffer_gives_back_a_burst(void) {
   stomp_buffer_consume(&b, burst);
   CHECK(m.live == 0);
   CHECK(stomp_buffer_append(&b, "x", 1) == STOMP_OK);
+  stomp_buffer_clear(&b);
+}
+
+static void test_buffer_keeps_a_small_block(void) {
+  static const uint8_t bytes[512];
+  check_memory m;
+  stomp_buffer b;
+  int i;
+  check_memory_init(&m, 0);
+  stomp_buffer_init(&b, &m.memory, 4096);
+  for (i = 0; i < 3; i++) {
+    CHECK(stomp_buffer_append(&b, bytes, sizeof bytes) == STOMP_OK);
+    stomp_buffer_consume(&b, sizeof bytes);
+    CHECK(m.calls == 1 && m.live == sizeof bytes);
+  }
   stomp_buffer_clear(&b);
 }
 
@@ -294,9 +314,31 @@ static void test_map_spreads(void) {
   }
   CHECK(longest_chain(&a) <= 10 && longest_chain(&b) <= 10);
   CHECK(same < 20);
+  CHECK((a.n_slots & (a.n_slots - 1)) == 0);
   stomp_map_clear(&a);
   stomp_map_clear(&b);
   CHECK(m.live == 0);
+}
+
+/* Keys that differ in one octet, wherever it stands. */
+static void test_map_hashes_each_octet(void) {
+  size_t at;
+  for (at = 0; at < 4; at++) {
+    check_memory m;
+    stomp_map map;
+    stomp_map_entry *e;
+    char key[] = "abcd";
+    int i;
+    check_memory_init(&m, 0);
+    stomp_map_init(&map, &m.memory, 256, 1);
+    for (i = 0; i < 256; i++) {
+      key[at] = (char)i;
+      if (stomp_map_add(&map, key, 4, &e) != STOMP_OK)
+        abort();
+    }
+    CHECK(longest_chain(&map) <= 10);
+    stomp_map_clear(&map);
+  }
 }
 
 /* ---- Escapes and names ---- */
@@ -324,6 +366,15 @@ static void test_escapes_go_both_ways(void) {
   }
 }
 
+/* The octet behind the text is none of its business. */
+static void test_a_backslash_at_the_end(void) {
+  uint8_t text[] = "a\\n";
+  size_t bad = 9;
+  CHECK(stomp_unescape(text, 2, STOMP_1_2, &bad) == SIZE_MAX && bad == 1);
+  CHECK(stomp_unescape(text, 2, STOMP_UNSETTLED, &bad) == 2);
+  CHECK(memcmp(text, "a\\n", 3) == 0);
+}
+
 static void test_names(void) {
   int i;
   for (i = 0; i < (int)STOMP_COMMAND_COUNT; i++) {
@@ -340,6 +391,61 @@ static void test_names(void) {
   CHECK(stomp_version_find("1.3", 3) == STOMP_UNSETTLED);
   CHECK(stomp_version_find("1.2 ", 4) == STOMP_UNSETTLED);
   CHECK(stomp_version_find("", 0) == STOMP_UNSETTLED);
+  CHECK(stomp_version_find("1.2x", 3) == STOMP_1_2);
+}
+
+static void test_outgoing_headers(void) {
+  static const stomp_field fields[] = { { "ab", 2, "1", 1 },
+                                        { "cd", 2, "2", 1 },
+                                        { "cd", 2, "3", 1 } };
+  stomp_outgoing out = { .headers = fields, .n_headers = 2 };
+  stomp_span none;
+  CHECK(stomp_span_is(stomp_outgoing_header(&out, "ab"), "1"));
+  CHECK(stomp_span_is(stomp_outgoing_header(&out, "cd"), "2"));
+  none = stomp_outgoing_header(&out, "ce");
+  CHECK(!none.bytes && none.len == 0);
+  none = stomp_outgoing_header(&out, "c");
+  CHECK(!none.bytes && none.len == 0);
+  out.n_headers = 1; /* what stands behind the last is not looked at */
+  CHECK(!stomp_outgoing_header(&out, "cd").bytes);
+}
+
+static void test_spans(void) {
+  stomp_span span = { (const uint8_t *)"abc", 3 };
+  CHECK(stomp_span_is(span, "abc"));
+  CHECK(!stomp_span_is(span, "abd") && !stomp_span_is(span, "ab") &&
+        !stomp_span_is(span, "abcd") && !stomp_span_is(span, ""));
+  CHECK(!stomp_span_is((stomp_span){ NULL, 0 }, ""));
+  CHECK(!stomp_span_is((stomp_span){ NULL, 3 }, "abc"));
+}
+
+/* Against the obvious loop: each octet that is looked for at each place of a
+ * line, among octets that are nearly one. */
+static void test_scan(void) {
+  static const uint8_t rare[] = { '\0', '\r', '\\' }, others[] = {
+    1, 'a', 0x0c, 0x5d, 0x80, 0x8d, 0xdc, 0xff
+  };
+  uint64_t random = 6;
+  uint8_t line[40];
+  size_t len, at, i, k;
+  for (len = 0; len < sizeof line; len++)
+    for (at = 0; at <= len; at++)
+      for (k = 0; k < 3 * sizeof others; k++) {
+        unsigned has = 0;
+        memset(line, others[k / 3], len);
+        if (at < len)
+          line[at] = rare[k % 3];
+        if (at + 3 < len) /* sometimes another one */
+          line[at + 3] = (uint8_t)check_random(&random, 256);
+        for (i = 0; i < len; i++)
+          has |= line[i] == '\0'   ? STOMP_HAS_NUL
+                 : line[i] == '\r' ? STOMP_HAS_CR
+                 : line[i] == '\\' ? STOMP_HAS_BACKSLASH
+                                   : 0U;
+        CHECK(stomp_scan(line, len) == has);
+      }
+  CHECK((STOMP_HAS_NUL & STOMP_HAS_CR) == 0);
+  CHECK(((STOMP_HAS_NUL | STOMP_HAS_CR) & STOMP_HAS_BACKSLASH) == 0);
 }
 
 /* ---- Heart-beats (STOMP 1.2, "Heart-beating") ---- */
@@ -384,6 +490,8 @@ static stomp_heartbeat agreed(uint64_t send, uint64_t receive, uint64_t now) {
 }
 
 static void test_beats_keep_a_fixed_clock(void) {
+  static const uint64_t beats[2] = { 500, 500 };
+  static const uint32_t all[2] = { 1000, 0 };
   stomp_heartbeat h = agreed(1000, 0, 5000);
   CHECK(stomp_heartbeat_deadline(&h) == 5800);
   CHECK(!stomp_heartbeat_take_due(&h, 5799));
@@ -396,9 +504,16 @@ static void test_beats_keep_a_fixed_clock(void) {
   CHECK(stomp_heartbeat_take_due(&h, 60000));
   CHECK(!stomp_heartbeat_take_due(&h, 60000));
   CHECK(stomp_heartbeat_deadline(&h) == 60800);
-  /* an interval of a millisecond has one left of it */
+  /* late by just one beat: the next is not due at once */
+  h = agreed(1000, 0, 5000);
+  CHECK(stomp_heartbeat_take_due(&h, 6600));
+  CHECK(!stomp_heartbeat_take_due(&h, 6600));
+  CHECK(stomp_heartbeat_deadline(&h) == 7400);
+  /* an interval of a millisecond has one left of it, whatever the margin */
   h = agreed(1, 0, 0);
   CHECK(h.send_every == 1);
+  stomp_heartbeat_agree(&h, beats, beats, all, 0);
+  CHECK(h.send_every == 1 && stomp_heartbeat_deadline(&h) == 1);
 }
 
 static void test_a_silent_peer_is_lost(void) {
@@ -430,14 +545,20 @@ int main(void) {
   test_buffer_without_memory();
   test_buffer_against_model();
   test_buffer_gives_back_a_burst();
+  test_buffer_keeps_a_small_block();
   test_map_against_model(0);
   test_map_against_model(UINT64_C(0x123456789abcdef));
   test_map_limit_and_keys();
   test_map_without_memory();
   test_map_tells_equal_hashes_apart();
   test_map_spreads();
+  test_map_hashes_each_octet();
   test_escapes_go_both_ways();
+  test_a_backslash_at_the_end();
   test_names();
+  test_outgoing_headers();
+  test_spans();
+  test_scan();
   test_heartbeats_are_agreed();
   test_beats_keep_a_fixed_clock();
   test_a_silent_peer_is_lost();

@@ -24,8 +24,6 @@ void stomp_buffer_clear(stomp_buffer *b) {
 
 /* Move what is left to the front of the block. */
 static void compact(stomp_buffer *b) {
-  if (b->start == 0)
-    return;
   memmove(b->block, b->block + b->start, b->end - b->start);
   b->end -= b->start;
   b->start = 0;

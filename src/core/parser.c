@@ -30,7 +30,6 @@ stomp_parser *stomp_parser_new(const stomp_limits *limits,
   p->memory = memory;
   p->limits = *limits;
   p->limits.frame = clamp(limits->frame);
-  p->limits.headers = clamp(limits->headers);
   if (p->limits.headers > p->limits.frame)
     p->limits.headers = p->limits.frame;
   p->version = version;
@@ -78,7 +77,6 @@ static void begin_frame(stomp_parser *p) {
   p->frame_offset = p->line_offset = p->offset;
   p->head_len = p->line_start = p->n_headers = 0;
   p->crlf = p->has_length = false;
-  p->length = 0;
 }
 
 static stomp_status between(stomp_parser *p, stomp_span *in) {
@@ -171,7 +169,7 @@ static stomp_status read_counted(stomp_parser *p, stomp_span *in) {
   put_body(p, in, in->len < left ? in->len : left);
   if (p->frame->body_len == p->length)
     p->state = BODY_END;
-  return in->len || p->state == BODY_END ? STOMP_OK : STOMP_MORE;
+  return STOMP_OK;
 }
 
 static stomp_status read_end(stomp_parser *p, stomp_span *in,

@@ -75,7 +75,7 @@ static stomp_status strip_cr(stomp_parser *p) {
     p->head_len--;
     len--;
   }
-  if (p->version != STOMP_1_2 || len == 0)
+  if (p->version != STOMP_1_2)
     return STOMP_OK;
   cr = memchr(line, '\r', len);
   return cr ? stomp_parser_fail(p, STOMP_ECR,
@@ -172,9 +172,7 @@ static stomp_status read_length(stomp_parser *p, const stomp_header *h,
   bool large = false;
   for (i = 0; i < h->value_len && v[i] >= '0' && v[i] <= '9'; i++) {
     length = length * 10 + (uint64_t)(v[i] - '0');
-    large = large || length > p->limits.frame;
-    if (large)
-      length = p->limits.frame; /* cannot overflow */
+    large = large || length > p->limits.frame; /* before it can overflow */
   }
   if (i < h->value_len || i == 0) {
     stomp_parser_fail(p, STOMP_ELENGTH, offset);
@@ -248,7 +246,6 @@ static stomp_status add_header(stomp_parser *p) {
 
 static stomp_status end_headers(stomp_parser *p) {
   uint64_t octets = p->offset - p->frame_offset;
-  p->head_len = p->line_start; /* without the CR of a blank line */
   if (p->has_length && octets + p->length > p->limits.frame) {
     stomp_parser_fail(p, STOMP_LFRAME, p->offset);
     stomp_error_add(&p->error, "content-length ");

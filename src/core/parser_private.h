@@ -38,7 +38,7 @@ struct stomp_parser {
   stomp_command command;
   bool crlf;       /* the command line ended in CR LF */
   bool has_length; /* a content-length came */
-  size_t length;   /* its value */
+  size_t length;   /* its value, if it did */
 
   stomp_frame *frame;   /* its block, once the body begins */
   size_t body_capacity; /* bytes of it that are for the body */

@@ -5,26 +5,25 @@
 #include "utf8.h"
 #include <string.h>
 
-/* Begin a sequence with its first octet; false: it begins none. */
+/* Begin a sequence with its first octet; false: it begins none. The range is
+ * the whole one before, as the last octet of a sequence leaves it. */
 static bool begin(stomp_utf8 *u, uint8_t c) {
-  u->low = 0x80;
-  u->high = 0xbf;
-  if (c >= 0xc2 && c <= 0xdf) {
+  if (c < 0xc2 || c > 0xf4)
+    return false;
+  if (c <= 0xdf) {
     u->left = 1;
-  } else if (c >= 0xe0 && c <= 0xef) {
+  } else if (c <= 0xef) {
     u->left = 2;
     if (c == 0xe0)
       u->low = 0xa0; /* shorter forms exist below */
     if (c == 0xed)
       u->high = 0x9f; /* surrogates begin */
-  } else if (c >= 0xf0 && c <= 0xf4) {
+  } else {
     u->left = 3;
     if (c == 0xf0)
       u->low = 0x90;
     if (c == 0xf4)
       u->high = 0x8f; /* U+10FFFF */
-  } else {
-    return false;
   }
   return true;
 }
