@@ -5,14 +5,18 @@
 --   lua5.4 tools/mutants.lua [N=500] [SEED=1] [FILE=src/core/parser.c,…] [JOBS=2]
 -- N=all: every place. Not counted: what does not compile, and what compiles to
 -- the same machine code. tools/mutants_known.txt has the survivors that are
--- known to be right. Sources are only read; everything is made in build/mutants.
+-- known to be right. Everything happens in build/mutants, on a copy of the sources,
+-- so that they may be edited meanwhile.
 package.path = arg[0]:gsub("[^/]*$", "") .. "?.lua;" .. package.path
 local mutations = require "mutations"
 
 local ROOM = "build/mutants"
 local KNOWN = "tools/mutants_known.txt"
-local CC = (os.getenv "CC" or "gcc") .. " -std=c11 -D_GNU_SOURCE -O1 -w"
-local SANITIZE = "-g0 -fsanitize=address,undefined -fno-sanitize-recover=all"
+local PLAIN = (os.getenv "CC" or "gcc") .. " -std=c11 -D_GNU_SOURCE -O1 -w"
+local CC = { -- two kinds: what survives the fast one is given to the sanitizers
+  plain = PLAIN,
+  checked = PLAIN .. " -fsanitize=address,undefined -fno-sanitize-recover=all",
+}
 local MOST = 0.05 -- survivors of those that count
 
 -- Which files, and the tests that concern them: what notices most and takes least
@@ -22,7 +26,8 @@ local FILES = {
   { "encoder.c", "encoder session" },
   { "escape.c heartbeat.c map.c buffer.c frame.c", "parts codec encoder session" },
   { "utf8.c", "utf8 websocket_unit websocket" },
-  { "session.c session_send.c session_receive.c session_ack.c session_rules.c acks.c subscriptions.c", "session" },
+  { "session.c session_send.c session_receive.c session_ack.c session_rules.c acks.c subscriptions.c",
+    "session session_unit dialogue" },
   { "websocket.c websocket_receive.c", "websocket_unit websocket" },
 }
 
@@ -58,37 +63,43 @@ end
 
 -- ---- The tests, built once
 
-local root = capture("pwd"):gsub("\n", "")
+local root = capture("pwd"):gsub("\n", "") .. "/" .. ROOM
 
 -- Archives of the unchanged core and each test's object, plain and sanitized:
 -- a test is linked with the changed object before the archive.
 local function build()
-  local script = { "set -e", "rm -rf " .. ROOM, "mkdir -p " .. ROOM .. "/spec",
-    "cp -r spec/vectors " .. ROOM .. "/spec", "cd " .. ROOM }
-  for _, kind in ipairs { { "plain", "" }, { "checked", SANITIZE } } do
-    script[#script + 1] = ([[
-mkdir %s %s/tests
-for f in ROOT/src/core/*.c ROOT/src/os/*.c; do echo $f; done |
-  xargs -P2 -I{} sh -c 'cd %s && %s -IROOT/src -c {}'
-ar rc %s/core.a %s/*.o
-for f in ROOT/spec/c/*_test.c; do case $f in */tls_test.c) ;; *) echo $f; esac; done |
-  xargs -P2 -I{} sh -c 'cd %s/tests && %s -IROOT/src -c {}'
-]]):gsub("ROOT", root):format(kind[1], kind[1], kind[1], CC .. " " .. kind[2], kind[1], kind[1], kind[1],
-      CC .. " " .. kind[2])
+  local script = [[
+set -e
+rm -rf $ROOM
+mkdir -p $ROOM/spec
+cp -r src $ROOM
+cp -r spec/c spec/vectors $ROOM/spec
+]]
+  for kind, cc in pairs(CC) do
+    local lines = [[
+mkdir -p $ROOM/$KIND/tests
+cd $ROOM/$KIND
+ls $ROOT/src/core/*.c $ROOT/src/os/*.c | xargs -P2 -n1 $CC -I$ROOT/src -c
+ar rc core.a *.o
+cd tests
+ls $ROOT/spec/c/*_test.c | grep -v /tls_test | xargs -P2 -n1 $CC -I$ROOT/src -c
+cd $ROOT/../..
+]]
+    script = script .. lines:gsub("%$CC", cc):gsub("%$KIND", kind)
   end
-  assert(sh(table.concat(script, "\n")), "the tests do not build")
+  assert(sh((script:gsub("%$ROOM", ROOM):gsub("%$ROOT", root))), "the tests do not build")
 end
 
 local function now()
   return tonumber(capture "date +%s.%N")
 end
 
--- The shell's words that run a test, after `$test` was linked: it dies when it
--- writes its first complaint, or takes far longer than it should.
+-- The shell's words that run a test: it dies when it writes its first complaint,
+-- or takes far longer than it should.
 local function run_line(test, kind, limit)
   local memory = kind == "plain" and "ulimit -v 2000000 &&" or ""
   return ("(cd %s && ulimit -f 0 && ulimit -c 0 && ulimit -t %d && %s exec %s) >/dev/null 2>err </dev/null")
-    :format(root .. "/" .. ROOM, limit, memory, test)
+    :format(root, limit, memory, test)
 end
 
 -- name -> seconds of each kind; the unchanged tests must pass.
@@ -98,11 +109,10 @@ local function measure()
     local test = { name = name }
     for _, kind in ipairs { "plain", "checked" } do
       local dir = ROOM .. "/" .. kind
-      local program = ("%s/%s"):format(dir, name)
-      assert(sh(("%s %s -o %s %s/tests/%s_test.o %s/core.a"):format(CC, kind == "plain" and "" or SANITIZE, program,
-        dir, name, dir)), name .. " does not link")
+      assert(sh(("%s -o %s/%s %s/tests/%s_test.o %s/core.a"):format(CC[kind], dir, name, dir, name, dir)),
+        name .. " does not link")
       local from = now()
-      assert(sh(("cd %s && %s"):format(ROOM, run_line(root .. "/" .. program, kind, 300))),
+      assert(sh(("cd %s && %s"):format(ROOM, run_line(root .. "/" .. kind .. "/" .. name, kind, 300))),
         name .. "_test fails on the unchanged sources")
       test[kind] = now() - from
     end
@@ -138,7 +148,7 @@ local function units_of(path)
   if name:match "%.c$" then return { name } end
   local units = {}
   for unit in capture("ls src/core/*.c"):gmatch "[^\n]+" do
-    if capture(("%s -MM -Isrc %s"):format(CC, unit)):find("/" .. name, 1, true) then
+    if capture(("%s -MM -Isrc %s"):format(CC.plain, unit)):find("/" .. name, 1, true) then
       units[#units + 1] = unit:match "[^/]*$"
     end
   end
@@ -154,7 +164,7 @@ end
 local function all_mutants(files, tests)
   local list = {}
   for _, file in ipairs(files) do
-    file.source = assert(read(file.path), file.path .. ": no such file")
+    file.source = assert(read(ROOM .. "/" .. file.path), file.path .. ": no such file")
     file.units, file.tests = units_of(file.path), tests_for(file.names, tests)
     for _, place in ipairs(mutations.find(file.source)) do
       list[#list + 1] = { file = file, place = place }
@@ -183,8 +193,8 @@ end
 local function compile_lines(m, kind)
   local lines = {}
   for _, unit in ipairs(m.file.units) do
-    lines[#lines + 1] = ("%s %s -I%s/src/core -I%s/src -c %s -o %s.%s.o 2>err || end uncompiled")
-      :format(CC, kind == "plain" and "" or SANITIZE, root, root, unit, unit, kind)
+    lines[#lines + 1] = ("%s -I%s/src/core -I%s/src -c %s -o %s.%s.o 2>err || end uncompiled")
+      :format(CC[kind], root, root, unit, unit, kind)
   end
   return table.concat(lines, "\n")
 end
@@ -207,11 +217,11 @@ local function test_lines(m, kind)
   local lines, objects = {}, {}
   for i, unit in ipairs(m.file.units) do objects[i] = unit .. "." .. kind .. ".o" end
   for _, test in ipairs(m.file.tests) do
-    lines[#lines + 1] = ("%s %s -o test %s %s ../%s/core.a || end unlinked\n%s || end killed %s")
-      :format(CC, kind == "plain" and "" or SANITIZE, test_object(m, test, kind), table.concat(objects, " "), kind,
-        run_line("$PWD/test", kind, math.ceil(test[kind] * 8) + 1), test.name)
+    lines[#lines + 1] = ("%s -o test %s %s ../%s/core.a || end unlinked\n%s || end killed %s")
+      :format(CC[kind], test_object(m, test, kind), table.concat(objects, " "), kind,
+        run_line(root .. "/" .. m.id .. "/test", kind, math.ceil(test[kind] * 8) + 1), test.name)
   end
-  return (table.concat(lines, "\n"):gsub("%$PWD/test", root .. "/" .. ROOM .. "/" .. m.id .. "/test"))
+  return table.concat(lines, "\n")
 end
 
 local function prepare(m)

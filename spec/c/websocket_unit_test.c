@@ -251,6 +251,60 @@ static void test_room_for_the_close_is_kept(void) {
   bench_close(&b);
 }
 
+/* A ping is refused where its room ends, and an empty one takes no octet more
+ * than its own: the block is full, and the sanitizer watches. */
+static void test_the_last_octet(void) {
+  static const char text[498];
+  stomp_span data = { (const uint8_t *)text, sizeof text };
+  bench b;
+  bench_open(&b, false, 261);
+  CHECK(stomp_websocket_error(b.w)->offset == STOMP_NO_OFFSET);
+  CHECK(stomp_websocket_send(b.w, STOMP_WEBSOCKET_PING, span("")) ==
+        STOMP_FULL);
+  bench_close(&b);
+  bench_open(&b, false, 262);
+  CHECK(stomp_websocket_send(b.w, STOMP_WEBSOCKET_PING, span("")) == STOMP_OK);
+  bench_close(&b);
+  bench_open(&b, false, 10000);
+  CHECK(stomp_websocket_send(b.w, STOMP_WEBSOCKET_BINARY, data) == STOMP_OK);
+  CHECK(stomp_buffer_len(&b.out) == 506 && b.out.capacity == 512);
+  CHECK(stomp_websocket_send(b.w, STOMP_WEBSOCKET_TEXT, span("")) == STOMP_OK);
+  CHECK(stomp_buffer_len(&b.out) == 512 && b.out.capacity == 512);
+  bench_close(&b);
+}
+
+/* Reasons of each length, in a block of just their size: 123 octets at most,
+ * less when a character would be cut. */
+static void test_reasons_of_every_length(void) {
+  static const char *const letters[] = { "a", "\xc3\xa9", "\xe2\x82\xac",
+                                         "\xf0\x9f\x8e\x81" };
+  uint8_t plain[125];
+  unsigned first;
+  size_t size, before, n, len, i;
+  for (size = 1; size <= 4; size++)
+    for (before = 0; before < 4; before++)
+      for (n = 0; n < 140 / size; n++) {
+        uint8_t *reason;
+        bench b;
+        len = before + n * size;
+        reason = malloc(len ? len : 1);
+        if (!reason)
+          abort();
+        memset(reason, 'b', before);
+        for (i = 0; i < n; i++)
+          memcpy(reason + before + i * size, letters[size - 1], size);
+        bench_open(&b, false, 1000);
+        CHECK(stomp_websocket_close(b.w, 1000, (stomp_span){ reason, len }) ==
+              STOMP_OK);
+        while (len > 123)
+          len -= size;
+        CHECK(take(&b, &first, plain) == 2 + len && first == 0x88);
+        CHECK(memcmp(plain + 2, reason, len) == 0);
+        bench_close(&b);
+        free(reason);
+      }
+}
+
 /* ---- Pongs ---- */
 
 static void fill(bench *b) {
@@ -363,6 +417,11 @@ static void test_memory_that_fails(void) {
   CHECK(stomp_websocket_send(b.w, STOMP_WEBSOCKET_PING, span("")) ==
         STOMP_ENOMEM);
   CHECK(stomp_websocket_send(b.w, STOMP_WEBSOCKET_PING, span("")) == STOMP_OK);
+  bench_close(&b);
+  bench_open(&b, false, 8); /* just what fits: it was not the cap */
+  b.m.fail_at = b.m.n + 1;
+  CHECK(stomp_websocket_close(b.w, 1000, span("")) == STOMP_ENOMEM);
+  CHECK(stomp_websocket_close(b.w, 1000, span("")) == STOMP_OK);
   bench_close(&b);
 }
 
@@ -480,6 +539,8 @@ int main(void) {
   test_small_outputs();
   test_full_is_not_for_ever();
   test_room_for_the_close_is_kept();
+  test_the_last_octet();
+  test_reasons_of_every_length();
   test_pongs_wait_for_room();
   test_no_pong_after_a_close();
   test_random_that_fails();

@@ -258,7 +258,6 @@ void stomp_session_end(stomp_session *s) {
   if (s->state == STOMP_STATE_CLOSED)
     return;
   s->state = STOMP_STATE_CLOSED;
-  s->clean = true;
 }
 
 bool stomp_session_forgive(stomp_session *s, stomp_error *what) {
@@ -301,7 +300,6 @@ stomp_status stomp_session_closed(stomp_session *s, uint16_t close_code,
   if (s->state != STOMP_STATE_CLOSED) {
     if (down && in_order(close_code)) {
       s->state = STOMP_STATE_CLOSED;
-      s->clean = true;
       s->no_receipt = s->role == STOMP_CLIENT;
     } else if (!stomp_parser_is_idle(s->parser)) {
       stomp_session_end_with(s, STOMP_EINCOMPLETE,
@@ -315,7 +313,7 @@ stomp_status stomp_session_closed(stomp_session *s, uint16_t close_code,
     }
   }
   *no_receipt = s->no_receipt;
-  return s->clean ? STOMP_OK : s->error.status;
+  return s->error.status;
 }
 
 /* ---- Questions ---- */

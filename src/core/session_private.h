@@ -37,9 +37,8 @@ struct stomp_session {
   stomp_version version;
   stomp_heartbeat heartbeat;
   uint64_t theirs[2]; /* server: what the CONNECT offered */
-  bool clean;         /* CLOSED, and it was a clean end */
-  bool no_receipt;    /* … which answered DISCONNECT by itself */
-  stomp_error error;  /* final when its status is set */
+  bool no_receipt;    /* CLOSED, and that answered DISCONNECT by itself */
+  stomp_error error;  /* final; CLOSED with STOMP_OK: a clean end */
 
   stomp_map receipts; /* id -> nothing */
   stomp_subscriptions subscriptions;

@@ -75,13 +75,9 @@ static void tell_client(stomp_session *s) {
   stomp_span message = { (const uint8_t *)sentence, strlen(sentence) };
   stomp_span body = { (const uint8_t *)s->error.detail,
                       strlen(s->error.detail) };
-  stomp_error kept = s->error;
   s->state = s->state_before;
-  if (stomp_session_refuse(s, message, body) != STOMP_OK)
-    s->state = STOMP_STATE_CLOSED;
+  (void)!stomp_session_refuse(s, message, body);
   s->state = STOMP_STATE_CLOSED;
-  s->clean = false;
-  s->error = kept;
 }
 
 static stomp_status fail(stomp_session *s, stomp_status status,

@@ -41,7 +41,7 @@ static const stomp_version since[STOMP_COMMAND_COUNT] = {
   [STOMP_NACK_COMMAND] = STOMP_1_1,
 };
 
-#define MOST_REQUIRED 3
+#define MOST_REQUIRED 2
 
 typedef struct requirement { const char *names[MOST_REQUIRED]; } requirement;
 

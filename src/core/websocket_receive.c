@@ -204,10 +204,8 @@ static stomp_status end_control(stomp_websocket *w,
                                     .data = { w->control, w->control_len },
                                     .first = true,
                                     .last = true };
-  if (w->opcode == STOMP_WEBSOCKET_CLOSE) {
-    event->data.len = 0;
+  if (w->opcode == STOMP_WEBSOCKET_CLOSE)
     return take_close(w, event);
-  }
   if (w->opcode == STOMP_WEBSOCKET_PING) {
     memcpy(w->pong, w->control, w->control_len);
     w->pong_len = w->control_len;
