@@ -251,6 +251,18 @@ static void test_an_end_is_final(void) {
   bench_close(&b);
 }
 
+/* A server that has no room to say why ends all the same. */
+static void test_an_end_that_cannot_be_told(void) {
+  bench b;
+  bench_init(&b, STOMP_SERVER);
+  connect_server(&b);
+  b.answer = STOMP_FULL;
+  CHECK(give(&b, "QUIT\n\n") == STOMP_ECOMMAND);
+  CHECK(stomp_session_state(b.s) == STOMP_STATE_CLOSED);
+  CHECK(stomp_session_error(b.s)->status == STOMP_ECOMMAND);
+  bench_close(&b);
+}
+
 static void test_close_codes_are_kept(void) {
   static const stomp_span none;
   bool no_receipt;
@@ -447,6 +459,7 @@ int main(void) {
   test_counts();
   test_the_last_frames();
   test_an_end_is_final();
+  test_an_end_that_cannot_be_told();
   test_close_codes_are_kept();
   test_forgiving();
   test_headers_of_an_ack();
