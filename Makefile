@@ -138,7 +138,7 @@ rock: ## install with LuaRocks into build/tree (TREE=…), without the network
 	@tools/deps.sh build test
 	@tools/rock.sh "$(or $(TREE),build/tree)"
 
-C_FILES := $(wildcard src/*/*.[ch] spec/c/*.[ch] bench/*.c tools/*.c)
+C_FILES := $(wildcard src/*/*.[ch] spec/c/*.[ch] fuzz/*.[ch] bench/*.c tools/*.c)
 
 format: ## lay out the C sources
 	clang-format-14 -i $(C_FILES)
@@ -199,3 +199,47 @@ build/test/%: spec/c/%.c $(TEST_SRC) $(wildcard src/*/*.h spec/c/*.h)
 
 run-%: build/test/%
 	@$<
+
+# ---- Fuzzing: by clang's libFuzzer, or by gcc with fuzz/replay.c ----
+
+.PHONY: fuzz fuzz-merge fuzz-regress
+SECONDS ?= 60
+FUZZED  := $(patsubst fuzz/%_fuzz.c,%,$(wildcard fuzz/*_fuzz.c))
+TARGET  ?= $(FUZZED)
+
+fuzz: ## fuzz each machine of the core (SECONDS=60 TARGET=parser)
+	@tools/deps.sh build lint
+	@$(MAKE) -s $(addprefix build/fuzz/,$(TARGET))
+	@tools/fuzz.sh run $(SECONDS) $(TARGET)
+
+fuzz-merge: ## keep in fuzz/corpus what adds coverage
+	@tools/deps.sh build lint
+	@$(MAKE) -s $(addprefix build/fuzz/,$(TARGET))
+	@tools/fuzz.sh merge $(TARGET)
+
+fuzz-regress: $(addprefix build/fuzz/replay-,$(TARGET)) ## fuzz/corpus, once, by gcc
+	@tools/fuzz.sh replay $(TARGET)
+
+FUZZ_CORE  := $(patsubst src/core/%.c,%.o,$(wildcard src/core/*.c))
+FUZZ_FLAGS := $(STRICT) -Isrc -Ifuzz $(SANITIZE) -fno-sanitize-recover=all \
+              -DSTOMP_FUZZ_ASAN
+FUZZ_GCC   := gcc $(FUZZ_FLAGS) -fsanitize=address,undefined
+FUZZ_CLANG := clang-14 $(FUZZ_FLAGS) -fsanitize=address,undefined
+FUZZ_HEADS := $(wildcard src/core/*.h fuzz/*.h)
+
+.SECONDARY: $(addprefix build/fuzz/gcc/,$(FUZZ_CORE)) \
+            $(addprefix build/fuzz/clang/,$(FUZZ_CORE))
+
+build/fuzz/gcc/%.o: src/core/%.c $(FUZZ_HEADS)
+	@mkdir -p $(@D)
+	$(Q)$(FUZZ_GCC) -c -o $@ $<
+
+build/fuzz/clang/%.o: src/core/%.c $(FUZZ_HEADS)
+	@mkdir -p $(@D)
+	$(Q)$(FUZZ_CLANG) -fsanitize=fuzzer-no-link -c -o $@ $<
+
+build/fuzz/replay-%: fuzz/%_fuzz.c fuzz/replay.c $(addprefix build/fuzz/gcc/,$(FUZZ_CORE))
+	$(Q)$(FUZZ_GCC) -o $@ $^
+
+build/fuzz/%: fuzz/%_fuzz.c $(addprefix build/fuzz/clang/,$(FUZZ_CORE))
+	$(Q)$(FUZZ_CLANG) -fsanitize=fuzzer -o $@ $^

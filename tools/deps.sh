@@ -9,7 +9,7 @@ build="gcc make libc6-dev lua5.4 liblua5.4-dev liblua5.1-0-dev lua5.1
   libwebsockets-dev libssl-dev lua-cjson"
 test="lua-busted lua-socket lua-sec lua-posix luarocks rabbitmq-server openssl
   valgrind procps iproute2"
-lint="lua-check clang clang-format libclang-rt-14-dev binutils"
+lint="lua-check clang clang-format clang-14 libclang-rt-14-dev binutils"
 bench="nodejs npm"
 
 wanted=

@@ -50,7 +50,7 @@ check "gcc, no warnings, Lua 5.4" build gcc 5.4
 check "gcc, no warnings, Lua 5.1" build gcc 5.1
 check "clang, no warnings, Lua 5.4" build clang 5.4
 check "luacheck" luacheck -q lua spec examples bench tools bin/stomp
-check "clang-format" clang-format-14 --dry-run -Werror src/*/*.[ch] bench/*.c spec/c/*.[ch] tools/*.c
+check "clang-format" clang-format-14 --dry-run -Werror src/*/*.[ch] bench/*.c spec/c/*.[ch] fuzz/*.[ch] tools/*.c
 check "layers" lua5.4 tools/layers.lua
 check "sizes of files and functions" lua5.4 tools/sizes.lua
 check "symbols of the core" core_symbols

@@ -57,6 +57,7 @@ for source in spec/c/*_test.c; do
   name=$(basename "$source" .c)
   count "$name" make -s "run-$name"
 done
+count fuzz_corpus make -s fuzz-regress
 # what runs without sockets, and the built-in loop, on the oldest Lua too
 run_busted 5.1 --exclude-tags=broker,process spec/core spec/client spec/loop
 
