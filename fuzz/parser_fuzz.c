@@ -289,6 +289,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t len) {
   s.bytes = in.at;
   s.len = in.len;
   run(&s, FUZZ_WHOLE, 0, false, &whole);
+  run(&s, FUZZ_OCTETS, 0, false, &cut);
+  fuzz_log_compare("whole and octet by octet", &whole, &cut);
   run(&s, cuts, 0, false, &cut);
   fuzz_log_compare("whole and cut", &whole, &cut);
   if (fail_at == 0)

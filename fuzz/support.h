@@ -141,8 +141,9 @@ typedef struct fuzz_cuts {
 } fuzz_cuts;
 
 static const fuzz_cuts FUZZ_WHOLE = { 0, 0 };
+static const fuzz_cuts FUZZ_OCTETS = { 0, 1 };
 
-/* One octet: 0 is octet by octet. */
+/* One octet: how long the pieces are, and which they are. */
 static inline fuzz_cuts fuzz_cuts_read(fuzz_input *in) {
   unsigned seed = fuzz_octet(in);
   return (fuzz_cuts){ seed, 1 + (seed & 0x3f) };

@@ -46,10 +46,10 @@ function targets.websocket(add)
       for _, role in ipairs { "client", "server" } do
         if named.client == named.server or named[role] then
           local flags = (role == "server" and 1 or 0) + (named.strict and 2 or 0)
-            + (named.echo and 8 or 0)
+            + (named.echo and 4 or 0)
           local limit = math.min(named.limit or 0, 255)
           local stream = frames.read(vector.blocks[1], role == "server")
-          add(string.char(flags, limit, i % 256, 0, 0), stream.bytes)
+          add(string.char(flags, limit, i % 256, i % 8, i % 8, i % 3), stream.bytes)
         end
       end
     end
