@@ -1,14 +1,12 @@
 -- SPDX-License-Identifier: MIT
 --- An in-memory broker for demos and for tests of users' own programs. It runs as
 -- tasks of the built-in loop, in the same process: inside `stomp.run`, or while a
--- plain script waits for something. Production belongs on RabbitMQ, ActiveMQ or
--- Artemis.
+-- plain script waits for something; or in a world of stomp.testing, on its loop
+-- and transport. Production belongs on RabbitMQ, ActiveMQ or Artemis.
 -- @module stomp.broker
 local check = require "stomp.check"
 local engine = require "stomp.broker.engine"
 local errors = require "stomp.errors"
-local lws = require "stomp.lws"
-local scheduler = require "stomp.loop.scheduler"
 local url_of = require "stomp.url"
 
 local broker = {}
@@ -62,14 +60,14 @@ local function serve(self, session, link)
     if frame then
       take_frame(self, session, link, frame)
       handled = handled + 1
-      if handled % turn == 0 then scheduler.sleep(0) end
+      if handled % turn == 0 then self.loop.sleep(0) end
     elseif frame == false or message then
       return
     else
       if #session.pending > 0 and not link:wants_room() then
         self.engine:flush(session)
       end
-      scheduler.wait(link)
+      self.loop.wait(link)
     end
   end
 end
@@ -89,7 +87,7 @@ local function begin(self, link)
     link:close()
   end
   self.links[link] = true
-  scheduler.spawn(function()
+  self.loop.spawn(function()
     serve(self, session, link)
     finish()
   end, function(text)
@@ -104,7 +102,7 @@ local function accept(self)
     if link then
       begin(self, link)
     else
-      scheduler.wait(self.listener)
+      self.loop.wait(self.listener)
     end
   end
   self.listener:close()
@@ -112,7 +110,7 @@ end
 
 local known = {
   allow_remote = "boolean", logins = "table", heartbeat = "table",
-  limits = "table", queue_limit = "number",
+  limits = "table", queue_limit = "number", loop = "table", transport = "table",
 }
 
 -- No names but one: a name that looks like an address may be anything.
@@ -139,9 +137,10 @@ local function open_listener(url, options)
     return errors.failure("invalid",
       url.host .. " is no loopback address (option allow_remote)")
   end
-  return lws.listen {
-    connect_host = url.host == "localhost" and "127.0.0.1" or url.host,
-    connect_port = url.port,
+  local transport = options.transport or require "stomp.transport.lws"
+  return transport.listen {
+    host = url.host == "localhost" and "127.0.0.1" or url.host,
+    port = url.port,
     heartbeat = options.heartbeat,
     limits = options.limits,
   }
@@ -150,7 +149,8 @@ end
 --- Start a broker.
 -- @tparam string text `ws://127.0.0.1:0/ws`; port 0 picks one
 -- @tparam[opt] table options `logins` {login = passcode}, `allow_remote`,
--- `heartbeat`, `limits`, `queue_limit`
+-- `heartbeat`, `limits`, `queue_limit`, `loop` (docs/loops.md), `transport`
+-- (docs/transport.md)
 -- @treturn[1] broker `.url` is where it listens
 -- @treturn[2] nil, message, err of kind invalid or connect
 function broker.listen(text, options)
@@ -163,12 +163,13 @@ function broker.listen(text, options)
   if not listener then return nil, message, err end
   local self = setmetatable({
     listener = listener,
+    loop = options.loop or require "stomp.loop.scheduler",
     engine = engine.new(options),
     links = {},
     closed = false,
     url = ("ws://%s:%d%s"):format(url.host_name, listener:port(), url.path),
   }, mt)
-  scheduler.spawn(function() accept(self) end, on_error)
+  self.loop.spawn(function() accept(self) end, on_error)
   return self
 end
 

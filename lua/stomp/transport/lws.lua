@@ -39,4 +39,17 @@ function transport.open(options)
   }
 end
 
+--- Listen; returns at once.
+-- @tparam table options see docs/transport.md
+-- @treturn[1] listener
+-- @treturn[2] nil, message, err of kind connect
+function transport.listen(options)
+  return lws.listen {
+    connect_host = options.host,
+    connect_port = options.port,
+    heartbeat = options.heartbeat,
+    limits = options.limits,
+  }
+end
+
 return transport
