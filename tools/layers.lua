@@ -103,7 +103,7 @@ end
 local level = {}
 local levels = {
   "core lws",
-  "errors check queue",
+  "errors check queue hints",
   "url json trace headers failures loop.scheduler",
   "message options proxy worker transport.lws",
   "pump events",

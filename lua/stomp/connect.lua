@@ -82,26 +82,11 @@ local function phase_of(link)
   return info.state == "connecting" and "CONNECT was sent" or "no connection yet"
 end
 
--- What people who know the brokers would say.
-local function hint_of(err, settings)
-  local passcode = settings.passcode
-  if err.code == 1007 and passcode and passcode:find("\\", 1, true) then
-    return "a backslash in the passcode: see option escape_connect"
-  elseif err.kind == "upgrade" and (err.status == 200 or err.status == 400) then
-    return "behind SockJS the path ends in /websocket"
-  end
-end
-
-local function explain(message, err, settings)
-  local hint = err and hint_of(err, settings)
-  if hint then
-    err.message = ("%s (%s)"):format(err.message, hint)
-    message = err.message
-  end
-  if err and err.kind == "upgrade" and (err.status == 401 or err.status == 403) then
+-- Trying again will not help.
+local function mark_permanent(err)
+  if err.kind == "upgrade" and (err.status == 401 or err.status == 403) then
     err.permanent = true
   end
-  return nil, message, err
 end
 
 local function await_connected(client, settings)
@@ -122,7 +107,8 @@ local function await_connected(client, settings)
   elseif ended.clean then
     return failures.over(ended, "no CONNECTED")
   end
-  return explain(ended.message, ended.err, settings)
+  mark_permanent(ended.err)
+  return nil, ended.message, ended.err
 end
 
 -- ---- All ----

@@ -17,7 +17,7 @@ local mt = { __index = methods }
 -- Frames that one coroutine may take before the others get a turn.
 local TURN = 256
 --- A pump for an open link. `router` gets `route(frame)`, `ended(ended)` once,
--- and `unread()` for the name of the subscription that nobody reads.
+-- `explain(err)` for the message of an unclean one, and `stalled(what)`.
 local function new(link, loop)
   return setmetatable({
     link = link,
@@ -120,6 +120,7 @@ end
 --- It is over: tell everybody. The first end counts.
 function methods:finish(clean, note, message, err)
   if self.ended then return end
+  if err then message = self.router:explain(err) end
   self.ended = { clean = clean, note = note, message = message, err = err }
   for _, waiter in ipairs(self.waiting) do wake(self, waiter) end
   self.router:ended(self.ended)

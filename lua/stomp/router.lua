@@ -2,9 +2,10 @@
 -- Which frame is for whom. Knows the subscriptions of one client by id, the
 -- receipts awaited and the coroutines that take messages of any subscription;
 -- what is for nobody is told to `unhandled`, or warned about once.
--- Knows errors, queue and events; never waits.
+-- Knows errors, hints, queue and events; never waits.
 local errors = require "stomp.errors"
 local events_module = require "stomp.events"
+local hints = require "stomp.hints"
 local pump_module = require "stomp.pump"
 local queue = require "stomp.queue"
 
@@ -156,6 +157,13 @@ end
 -- `error`, for nobody waits for it.
 function methods:ignored(message, err)
   if message then self.events:fire("error", message, err) end
+end
+
+--- The message of an unclean end, with what is known about such answers.
+function methods:explain(err)
+  local client = self.client
+  local up = client.state == "connected" or client.state == "disconnecting"
+  return hints.add(err, client.settings, not up)
 end
 
 --- The pump has come to the end.
