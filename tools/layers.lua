@@ -109,7 +109,7 @@ local levels = {
   "pump events",
   "receipts",
   "sending",
-  "router subscription",
+  "router subscription transaction",
   "subscribing",
   "client",
   "connect broker.queue",

@@ -12,6 +12,7 @@ local receipts_module = require "stomp.receipts"
 local router_module = require "stomp.router"
 local sending = require "stomp.sending"
 local subscribing = require "stomp.subscribing"
+local transaction_module = require "stomp.transaction"
 require "stomp.message" -- gives frames their methods
 
 local methods = {}
@@ -38,11 +39,13 @@ local function new(link, loop, settings, url, trace)
     events = events_module.new(loop),
     receipts = nil,
     router = nil,
+    transactions = nil,
     leaving = false,
     n_subscriptions = 0,
   }, mt)
   self.receipts = receipts_module.new(self.pump)
   self.router = router_module.new(self, self.receipts, self.events)
+  self.transactions = transaction_module.new(self)
   self.pump.router = self.router
   self.pump.observed = trace ~= nil
   self.pump.tolerant = settings.on_invalid_frame == "ignore"
@@ -82,6 +85,7 @@ end
 function methods:ended(ended)
   self.state = "closed"
   self:inform(ended.clean and "closed" or ended.message)
+  self.transactions:lost(ended.message, ended.err)
   if not ended.clean then
     self.events:fire("disconnect", ended.message, ended.err)
   end
@@ -123,7 +127,9 @@ end
 -- @tparam string|table body any bytes, or a table that goes out as JSON
 -- @tparam[opt] table headers { name = value }, or a list of { name, value }
 -- @tparam[opt] table options confirm (wait for the RECEIPT; adds
--- persistent:true), timeout (seconds), content_length = false
+-- persistent:true), timeout (seconds), content_length = false, transaction (an
+-- object of begin, or its id: `confirm` then returns at once, and the commit
+-- waits for the RECEIPT)
 -- @treturn[1] true
 -- @treturn[2] nil, message, err: invalid, closed, timeout, limit, broker;
 -- err.outcome is "unknown" where it was sent and nobody knows more
@@ -136,6 +142,17 @@ function methods:send(destination, body, headers, options)
   local ok, message, err =
     sending.send(self, destination, body, headers, options, 2)
   return ok, message, err
+end
+
+--- Begin a transaction (STOMP 1.2, "BEGIN").
+-- @tparam[opt] string id of its own choice
+-- @treturn[1] transaction with send, ack, nack, commit, abort; leaving its scope
+-- aborts
+-- @treturn[2] nil, message, err: invalid (the id is in use), closed, timeout (no
+-- room in the outbox)
+function methods:begin(id)
+  local transaction, message, err = self.transactions:begin(id, 2)
+  return transaction, message, err
 end
 
 --- Wait until every confirmed send so far has its RECEIPT.

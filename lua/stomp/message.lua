@@ -16,28 +16,34 @@ function methods:json()
   return json.decode(self.body or "")
 end
 
-local function settle(self, how)
+local function settle(self, how, transaction)
   local subscription = self.owner
   if not subscription then
     return errors.failure("invalid",
       ("%s: the message belongs to no subscription of this client"):format(how))
   end
-  return subscription:settle(self, how)
+  local ok, message, err = subscription:settle(self, how, transaction, 3)
+  return ok, message, err
 end
 
 --- Acknowledge it, in ack mode `client` also all before it.
+-- @tparam[opt] transaction|string transaction it counts at its COMMIT
 -- @treturn[1] true
--- @treturn[2] nil, message, err: invalid (ack mode auto, twice), closed (its
--- connection has ended), timeout (no room in the outbox)
-function methods:ack()
-  return settle(self, "ack")
+-- @treturn[2] nil, message, err: invalid (ack mode auto, twice, a finished
+-- transaction), closed (its connection has ended), timeout (no room in the
+-- outbox)
+function methods:ack(transaction)
+  local ok, message, err = settle(self, "ack", transaction)
+  return ok, message, err -- no tail call: levels count
 end
 
 --- Say that it was not consumed. What happens to it is the broker's choice.
+-- @tparam[opt] transaction|string transaction it counts at its COMMIT
 -- @treturn[1] true
 -- @treturn[2] nil, message, err: as ack
-function methods:nack()
-  return settle(self, "nack")
+function methods:nack(transaction)
+  local ok, message, err = settle(self, "nack", transaction)
+  return ok, message, err
 end
 
 --- Send an answer to the message's `reply-to`, with its `correlation-id`.

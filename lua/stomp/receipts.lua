@@ -12,7 +12,7 @@ local mt = { __index = methods }
 local UNKNOWN = { outcome = "unknown" }
 
 local function new(pump)
-  return setmetatable({ pump = pump, open = {}, serial = 0 }, mt)
+  return setmetatable({ pump = pump, open = {}, n_open = 0, serial = 0 }, mt)
 end
 
 --- Expect a RECEIPT for `what` ("SEND /queue/a"). Its id is entry.id.
@@ -24,7 +24,16 @@ function methods:expect(what, id)
   local entry = self.pump:waiter("no RECEIPT for " .. what, true)
   entry.id = id
   self.open[id] = entry
+  self.n_open = self.n_open + 1
   return entry
+end
+
+-- Whether it was expected until now.
+local function drop(self, entry)
+  if self.open[entry.id] ~= entry then return false end
+  self.open[entry.id] = nil
+  self.n_open = self.n_open - 1
+  return true
 end
 
 -- Tell those who flush that this one is answered, or that it never will be.
@@ -42,21 +51,20 @@ end
 function methods:settle(id, frame)
   local entry = id and self.open[id]
   if not entry then return false end
-  self.open[id] = nil
+  drop(self, entry)
   self.pump:deliver(entry, frame)
   tell_followers(self, entry)
   return true
 end
 
---- The frame was not sent: expect nothing.
-function methods:forget(entry)
-  self.open[entry.id] = nil
-  tell_followers(self, entry)
+--- Expect it no longer: the frame was not sent, or it does not matter any more;
+-- with `message, err`: the RECEIPT will not come. Those who flush are told.
+function methods:forget(entry, message, err)
+  if drop(self, entry) then tell_followers(self, entry, message, err) end
 end
 
 local function give_up(self, entry, _, message, err)
-  self.open[entry.id] = nil
-  tell_followers(self, entry, message, err)
+  self:forget(entry, message, err)
   return nil, message, err
 end
 
@@ -79,31 +87,56 @@ function methods:await(entry, deadline, seconds)
   return true
 end
 
+-- Waiter `follower` is delivered when `entry` and what else it follows are
+-- answered or given up.
+local function follow(entry, follower)
+  local followers = entry.followers or {}
+  entry.followers = followers
+  followers[#followers + 1] = follower
+  follower.left = follower.left + 1
+end
+
+local function unfollow(entry, follower)
+  local followers = entry.followers or {}
+  for i = #followers, 1, -1 do
+    if followers[i] == follower then table.remove(followers, i) end
+  end
+end
+
+--- Wait until each of these entries is answered: one wake-up for all of them.
+-- @treturn[1] true
+-- @treturn[2] nil, message, err: of the first that failed; timeout; err.outcome
+-- is "unknown"
+function methods:await_all(entries, what, deadline, seconds)
+  local pump = self.pump
+  local waiter = pump:waiter(what, true)
+  waiter.left = 0
+  for _, entry in ipairs(entries) do
+    if self.open[entry.id] == entry then follow(entry, waiter) end
+  end
+  if waiter.left == 0 then return true end
+  if not pump:wait(waiter, deadline) then
+    for _, entry in ipairs(entries) do unfollow(entry, waiter) end
+    if pump.ended then return failures.over(pump.ended, what, UNKNOWN) end
+    return failures.late(waiter.left .. " of " .. what .. " not here", seconds,
+      UNKNOWN)
+  end
+  if waiter.err then return failures.over(waiter, what, UNKNOWN) end
+  return true
+end
+
 --- Wait until all that is expected now has come.
 -- @treturn[1] true
 -- @treturn[2] nil, message, err: of the first that failed; timeout
 function methods:flush(deadline, seconds)
-  local pump, left = self.pump, 0
-  local waiter = pump:waiter("RECEIPTs still missing", true)
-  for _, entry in pairs(self.open) do
-    entry.followers = entry.followers or {}
-    entry.followers[#entry.followers + 1] = waiter
-    left = left + 1
-  end
-  if left == 0 then return true end
-  waiter.left = left
-  if not pump:wait(waiter, deadline) then
-    if pump.ended then return failures.over(pump.ended, waiter.what) end
-    return failures.late(left .. " RECEIPTs not all here", seconds)
-  end
-  if waiter.err then return nil, waiter.message, waiter.err end
-  return true
+  local entries = {}
+  for _, entry in pairs(self.open) do entries[#entries + 1] = entry end
+  return self:await_all(entries, #entries .. " RECEIPTs", deadline, seconds)
 end
 
+--- How many are expected. O(1).
 function methods:outstanding()
-  local n = 0
-  for _ in pairs(self.open) do n = n + 1 end
-  return n
+  return self.n_open
 end
 
 return { new = new }

@@ -228,7 +228,7 @@ end
 -- ---- Acknowledgement ----
 
 -- The way of `acknowledge`: a SEND with the MESSAGE's header of that name.
-local function settle_by_send(self, message, how)
+local function settle_by_send(self, message, how, transaction)
   local options = self.acknowledging
   local value = message.headers[options.header]
   if how ~= "ack" then
@@ -242,23 +242,37 @@ local function settle_by_send(self, message, how)
   if self.settled[message] then
     return errors.failure("invalid", "this message is acknowledged already")
   end
+  local function unsettle() self.settled[message] = nil end
   self.settled[message] = true
   local ok, text, err = sending.send(self.client, options.destination, "", nil,
-    nil, 1, { [options.header] = value })
-  if not ok then self.settled[message] = nil end
+    nil, 1, { [options.header] = value }, transaction)
+  if not ok then
+    unsettle()
+  elseif transaction then
+    transaction:on_abort(unsettle)
+  end
   return ok, text, err
 end
 
---- Acknowledge a message of this subscription; `how` is "ack" or "nack".
-function methods:settle(message, how)
+--- Acknowledge a message of this subscription; `how` is "ack" or "nack". What is
+-- no transaction raises at `level`.
+function methods:settle(message, how, transaction, level)
   local client, pump = self.client, self.pump
   if pump.ended then
     return errors.failure("closed", ("%s: the connection that the message came"
       .. " on is closed"):format(how))
   end
-  if self.acknowledging then return settle_by_send(self, message, how) end
+  local within, text, err, headers, ok
+  if transaction ~= nil then
+    within, text, err = client.transactions:find(transaction, level + 1)
+    if not within then return nil, text, err end
+    headers = { transaction = within.id }
+  end
+  if self.acknowledging then
+    return settle_by_send(self, message, how, within)
+  end
   local timeout = client.settings.confirm_timeout
-  local ok, text, err = pump:push(timeout, how, how, message)
+  ok, text, err = pump:push(timeout, how, how, message, headers)
   if ok then
     if client.watched then
       client:sent(how:upper(), { ["message-id"] = message.id })

@@ -26,6 +26,16 @@ describe("on RabbitMQ a client #broker", function()
     assert.equal("/exchange/missing/key", err.after[1].destination)
   end)
 
+  it("does not call a transaction safe at COMMIT's RECEIPT", function()
+    local client = assert(connect())
+    local t = assert(client:begin())
+    assert(t:send("/exchange/missing/key", "x", nil, { confirm = true }))
+    local _, _, err = t:commit { timeout = 10 }
+    assert.truthy(err.kind == "closed" or err.kind == "broker") -- as above
+    assert.equal("unknown", err.outcome)
+    fixture.failure("closed", client:begin())
+  end)
+
   it("fails for a virtual host that is not there", function()
     local err = fixture.failure("broker", connect { host = "localhost" })
     assert.truthy(err.message:find("localhost", 1, true))

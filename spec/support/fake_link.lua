@@ -134,15 +134,17 @@ function methods:send(...)
   return ok, message, err
 end
 
-function methods:ack(frame)
+function methods:ack(frame, headers)
   if self.full then return false end
-  local ok, message, err = self.connection:ack(frame)
+  local ok, message, err =
+    self.connection:ack(frame, headers and headers.transaction)
   carry_up(self)
   return ok, message, err
 end
 
-function methods:nack(frame)
-  local ok, message, err = self.connection:nack(frame)
+function methods:nack(frame, headers)
+  local ok, message, err =
+    self.connection:nack(frame, headers and headers.transaction)
   carry_up(self)
   return ok, message, err
 end

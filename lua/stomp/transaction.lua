@@ -1,0 +1,265 @@
+-- SPDX-License-Identifier: MIT
+-- Transactions: frames that the broker acts on together at COMMIT, or not at all
+-- (STOMP 1.2, "BEGIN"). One belongs to the connection on which it began and ends
+-- with it: the broker aborts it there, so it is never taken up on another.
+--
+-- RabbitMQ answers a SEND in a transaction after the COMMIT, and only that
+-- RECEIPT says that the message is safe; so a confirmed send in a transaction
+-- returns at once, and `commit` waits for them all, with one wake-up.
+-- Knows check, errors and sending; its client through `self.client`.
+local check = require "stomp.check"
+local errors = require "stomp.errors"
+local sending = require "stomp.sending"
+
+local methods = {}
+local mt = { __name = "stomp.transaction", __index = methods }
+
+local commit_options = { confirm = "boolean", timeout = "number" }
+local abort_options = { timeout = "number" }
+
+-- ---- Those of one client ----
+
+local open_methods = {}
+local open_mt = { __index = open_methods }
+
+--- The open transactions of a client.
+local function new(client)
+  return setmetatable({
+    client = client,
+    open = {},   -- by id
+    ending = {}, -- those whose COMMIT was sent and is not answered
+    n = 0,
+  }, open_mt)
+end
+
+-- The first "tx-n" that is free.
+local function next_id(self)
+  repeat self.n = self.n + 1 until not self.open["tx-" .. self.n]
+  return "tx-" .. self.n
+end
+
+local function refuse(self)
+  if self.state == "lost" then
+    return errors.failure("closed",
+      ("the connection of transaction %s is closed"):format(self.id))
+  end
+  return errors.failure("invalid",
+    ("transaction %s is finished (%s)"):format(self.id, self.state))
+end
+
+--- The transaction that an option or argument means: the object, or the id of an
+-- open one. Anything else than these raises at `level`.
+-- @treturn[1] transaction that is open
+-- @treturn[2] nil, message, err: invalid (finished, no such id), closed (its
+-- connection is)
+function open_methods:find(given, level)
+  if type(given) == "string" then
+    local found = self.open[given]
+    if found and found.state == "open" then return found end
+    return errors.failure("invalid", ("no open transaction %s"):format(given))
+  elseif getmetatable(given) ~= mt then
+    error(("transaction: a transaction or its id expected, got %s")
+      :format(type(given)), level + 1)
+  elseif given.client ~= self.client then
+    return errors.failure("invalid",
+      ("transaction %s is another client's"):format(given.id))
+  elseif given.state ~= "open" then
+    return refuse(given)
+  end
+  return given
+end
+
+--- client:begin; misuse raises at `level`.
+function open_methods:begin(id, level)
+  if id ~= nil then check.argument("id", id, "string", level + 1) end
+  if id == "" then return errors.failure("invalid", "the transaction id is empty") end
+  id = id or next_id(self)
+  if self.open[id] then
+    return errors.failure("invalid", ("already in use: transaction %s"):format(id))
+  end
+  local client = self.client
+  local transaction = setmetatable({
+    id = id,
+    client = client,
+    state = "open",  -- "committed", "aborted", "lost"
+    entries = {},    -- RECEIPTs of its confirmed sends
+    undoing = {},    -- functions that ABORT calls
+  }, mt)
+  self.open[id] = transaction -- while BEGIN waits for room the id is taken
+  local ok, message, err = sending.transmit(client,
+    client.settings.confirm_timeout, "BEGIN", id, { transaction = id })
+  if ok and transaction.state == "open" then return transaction end
+  if self.open[id] == transaction then self.open[id] = nil end
+  if ok then return refuse(transaction) end
+  return nil, message, err
+end
+
+local function lose(self, transaction, message, err)
+  if transaction.state == "open" then transaction.state = "lost" end
+  for _, entry in ipairs(transaction.entries) do
+    self.client.receipts:forget(entry, message, err)
+  end
+  transaction.entries, transaction.undoing = {}, {}
+end
+
+--- The connection has ended, and all that was open on it. `message, err`: why;
+-- nil: we closed it.
+function open_methods:lost(message, err)
+  if not err or not self.client.pump.ended then
+    message, err = select(2, errors.failure("closed", err
+      and ("the connection was lost (%s)"):format(message)
+      or "the connection is closed", { cause = err }))
+  end
+  local open, ending = self.open, self.ending
+  self.open, self.ending = {}, {}
+  for _, transaction in pairs(open) do lose(self, transaction, message, err) end
+  for transaction in pairs(ending) do lose(self, transaction, message, err) end
+end
+
+-- ---- One ----
+
+--- A confirmed send in it was queued: COMMIT waits for its RECEIPT.
+function methods:expect(entry)
+  self.entries[#self.entries + 1] = entry
+end
+
+--- Call `f` when it is aborted.
+function methods:on_abort(f)
+  self.undoing[#self.undoing + 1] = f
+end
+
+--- Send a message within it. With `confirm` it returns at once, and `commit`
+-- waits for the RECEIPT.
+-- @tparam string destination
+-- @tparam string|table body as of client:send
+-- @tparam[opt] table headers
+-- @tparam[opt] table options as of client:send, without transaction
+-- @treturn[1] true
+-- @treturn[2] nil, message, err: as client:send; invalid (finished), closed (the
+-- connection on which it began)
+function methods:send(destination, body, headers, options)
+  local ok, message, err =
+    sending.send(self.client, destination, body, headers, options, 2, nil, self)
+  return ok, message, err -- no tail call: levels count
+end
+
+local function settle(self, message, how)
+  if type(message) ~= "userdata" then
+    error(("%s: a message expected, got %s"):format(how, type(message)), 3)
+  end
+  local ok, text, err = message[how](message, self)
+  return ok, text, err
+end
+
+--- Acknowledge a message within it: it counts at COMMIT, and after ABORT the
+-- message can be acknowledged again.
+-- @tparam message message
+-- @treturn[1] true
+-- @treturn[2] nil, message, err: as message:ack
+function methods:ack(message)
+  local ok, text, err = settle(self, message, "ack")
+  return ok, text, err
+end
+
+--- The opposite of ack.
+-- @tparam message message
+-- @treturn[1] true
+-- @treturn[2] nil, message, err: as message:nack
+function methods:nack(message)
+  local ok, text, err = settle(self, message, "nack")
+  return ok, text, err
+end
+
+-- COMMIT or ABORT goes out; while it waits for room nobody else may end it.
+local function finish(self, command, state, timeout, headers)
+  if self.state ~= "open" then return refuse(self) end
+  local client = self.client
+  self.state = state
+  headers.transaction = self.id
+  local ok, message, err =
+    sending.transmit(client, timeout, command, self.id, headers)
+  if client.transactions.open[self.id] ~= self then -- lost while it waited
+    self.state = "lost"
+    return refuse(self)
+  elseif not ok then
+    self.state = "open"
+    return nil, message, err
+  end
+  client.transactions.open[self.id] = nil
+  return true
+end
+
+-- Wait for the RECEIPTs of COMMIT and of the confirmed sends.
+local function await_commit(self, deadline, timeout)
+  local receipts, ending = self.client.receipts, self.client.transactions.ending
+  local entries = self.entries
+  ending[self] = true
+  local ok, message, err = receipts:await_all(entries, "RECEIPTs of COMMIT "
+    .. self.id .. " and what was sent in it", deadline, timeout)
+  ending[self] = nil
+  for _, entry in ipairs(entries) do receipts:forget(entry) end
+  self.entries = {}
+  if ok then return true end
+  return nil, message, err
+end
+
+--- Make what was sent and acknowledged in it count (STOMP 1.2, "COMMIT").
+-- @tparam[opt] table options confirm: wait for the RECEIPTs of COMMIT and of the
+-- confirmed sends in it [true where there are any]; timeout (seconds)
+-- @treturn[1] true
+-- @treturn[2] nil, message, err: invalid (finished), closed (the connection on
+-- which it began), timeout, broker; err.outcome is "unknown" where COMMIT was
+-- sent and nobody knows more
+function methods:commit(options)
+  options = check.options(options, commit_options, 2)
+  local client = self.client
+  local timeout = options.timeout or client.settings.confirm_timeout
+  local deadline = client.pump.loop.now() + timeout
+  local headers, confirm, entry = {}, options.confirm, nil
+  if confirm == nil then confirm = #self.entries > 0 end
+  if confirm then
+    entry = client.receipts:expect("COMMIT " .. self.id)
+    headers.receipt = entry.id
+  end
+  local ok, message, err = finish(self, "COMMIT", "committed", timeout, headers)
+  if not ok then
+    if entry then client.receipts:forget(entry) end
+    return nil, message, err
+  elseif not confirm then
+    return true
+  end
+  self:expect(entry)
+  return await_commit(self, deadline, timeout)
+end
+
+--- Undo what was sent and acknowledged in it (STOMP 1.2, "ABORT").
+-- @tparam[opt] table options timeout (seconds)
+-- @treturn[1] true
+-- @treturn[2] nil, message, err: invalid (finished), closed (the connection on
+-- which it began: undone as well), timeout (no room in the outbox)
+function methods:abort(options)
+  options = check.options(options, abort_options, 2)
+  local client = self.client
+  local ok, message, err = finish(self, "ABORT", "aborted",
+    options.timeout or client.settings.confirm_timeout, {})
+  if not ok then return nil, message, err end
+  for _, entry in ipairs(self.entries) do client.receipts:forget(entry) end
+  for _, undo in ipairs(self.undoing) do undo() end
+  self.entries, self.undoing = {}, {}
+  return true
+end
+
+function mt:__tostring()
+  return ("stomp.transaction %s (%s)"):format(self.id, self.state)
+end
+
+-- Leaving its scope aborts what is still open.
+function mt:__close()
+  if self.state ~= "open" then return end
+  local ok, message, err = self:abort()
+  if not ok and err.kind ~= "closed" then
+    self.client.events:fire("error", message, err)
+  end
+end
+
+return { new = new }
