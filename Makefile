@@ -145,7 +145,7 @@ format: ## lay out the C sources
 
 # ---- Tests ----
 
-.PHONY: test check lint asan tsan valgrind mutants bench
+.PHONY: test check lint asan tsan valgrind mutants bench autobahn
 test: ## every test, a real RabbitMQ included; the last line counts them
 	@tools/deps.sh build test
 	@$(MAKE) -s all
@@ -183,6 +183,11 @@ valgrind: ## the specs under valgrind
 mutants: ## change the core place by place (N=500 SEED=1 FILE=…): do tests see it?
 	@tools/deps.sh build
 	@$(LUA) tools/mutants.lua N="$(N)" SEED="$(SEED)" FILE="$(FILE)"
+
+autobahn: ## Autobahn's WebSocket suite against our client role (needs a Python 2.7)
+	@tools/deps.sh build test
+	@$(MAKE) -s all
+	@tools/autobahn.sh
 
 bench: ## speed and memory against @stomp/stompjs, as ratios
 	@tools/deps.sh build bench
