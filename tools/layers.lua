@@ -103,13 +103,13 @@ end
 local level = {}
 local levels = {
   "core lws",
-  "errors check queue hints",
+  "errors check queue hints unique",
   "url json trace headers failures loop.scheduler",
   "message options proxy worker transport.lws",
   "pump events",
   "receipts",
   "sending",
-  "router subscription transaction",
+  "router subscription transaction request",
   "subscribing",
   "client",
   "connect broker.queue",

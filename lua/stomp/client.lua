@@ -9,6 +9,7 @@ local failures = require "stomp.failures"
 local pump_module = require "stomp.pump"
 local queue = require "stomp.queue"
 local receipts_module = require "stomp.receipts"
+local request_module = require "stomp.request"
 local router_module = require "stomp.router"
 local sending = require "stomp.sending"
 local subscribing = require "stomp.subscribing"
@@ -40,12 +41,14 @@ local function new(link, loop, settings, url, trace)
     receipts = nil,
     router = nil,
     transactions = nil,
+    requests = nil,
     leaving = false,
     n_subscriptions = 0,
   }, mt)
   self.receipts = receipts_module.new(self.pump)
   self.router = router_module.new(self, self.receipts, self.events)
   self.transactions = transaction_module.new(self)
+  self.requests = request_module.new(self)
   self.pump.router = self.router
   self.pump.observed = trace ~= nil
   self.pump.tolerant = settings.on_invalid_frame == "ignore"
@@ -86,6 +89,7 @@ function methods:ended(ended)
   self.state = "closed"
   self:inform(ended.clean and "closed" or ended.message)
   self.transactions:lost(ended.message, ended.err)
+  self.requests:lost(ended.message, ended.err)
   if not ended.clean then
     self.events:fire("disconnect", ended.message, ended.err)
   end
@@ -142,6 +146,24 @@ function methods:send(destination, body, headers, options)
   local ok, message, err =
     sending.send(self, destination, body, headers, options, 2)
   return ok, message, err
+end
+
+--- Send a request and wait for its reply: with a reply queue and a correlation
+-- id, by the rules of RabbitMQ, ActiveMQ or the embedded broker, whichever
+-- CONNECTED named. Whoever answers sends to the message's `reply-to` and copies
+-- `correlation-id`, as message:reply does.
+-- @tparam string destination
+-- @tparam string|table body as of client:send
+-- @tparam[opt] table options timeout (seconds; confirm_timeout without it),
+-- headers, content_length = false, and for other brokers reply = { to =
+-- destination of the replies, subscribe = false, true, or what to SUBSCRIBE to
+-- for them, correlation_id }
+-- @treturn[1] message the reply
+-- @treturn[2] nil, message, err: invalid, timeout, closed, broker, limit;
+-- err.outcome is "unknown" where it was sent and nobody knows more
+function methods:request(destination, body, options)
+  local reply, message, err = self.requests:request(destination, body, options, 2)
+  return reply, message, err
 end
 
 --- Begin a transaction (STOMP 1.2, "BEGIN").
@@ -294,11 +316,13 @@ function methods:close()
 end
 
 --- Numbers: those of the link (frames, bytes, heart-beats, boxes), and
--- receipts_outstanding and reconnects.
+-- receipts_outstanding, reconnects, late_replies (those that came when nobody
+-- waited any more).
 -- @treturn table
 function methods:stats()
   local stats = self.pump.link:stats()
   stats.receipts_outstanding = self.receipts:outstanding()
+  stats.late_replies = self.requests.late
   stats.reconnects = 0
   return stats
 end

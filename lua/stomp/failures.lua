@@ -28,10 +28,18 @@ local function over(ended, what, fields)
   return nil, ended.message, err
 end
 
+--- What was in flight on a connection that is no more: message, err of kind
+-- closed. `message, err`: why it ended; nil: we closed it.
+local function lost(message, err)
+  local text = err and ("the connection was lost (%s)"):format(message)
+    or "the connection is closed"
+  return select(2, errors.failure("closed", text, { cause = err }))
+end
+
 --- What a function of the program raised, as an error value.
 local function raised(value, traceback)
   local text = value == nil and traceback:match("^[^\n]*") or tostring(value)
   return errors.new("handler", text, { traceback = traceback, value = value })
 end
 
-return { late = late, over = over, raised = raised }
+return { late = late, over = over, lost = lost, raised = raised }

@@ -93,7 +93,7 @@ local function route_message(self, frame)
   if subscription then
     self.n_messages = self.n_messages + 1
     subscription:offer(frame, self.others, self.n_messages)
-  else
+  elseif not self.client.requests:offer(frame) then
     unhandled(self, frame, id)
   end
 end

@@ -6,9 +6,10 @@
 -- RabbitMQ answers a SEND in a transaction after the COMMIT, and only that
 -- RECEIPT says that the message is safe; so a confirmed send in a transaction
 -- returns at once, and `commit` waits for them all, with one wake-up.
--- Knows check, errors and sending; its client through `self.client`.
+-- Knows check, errors, failures and sending; its client through `self.client`.
 local check = require "stomp.check"
 local errors = require "stomp.errors"
+local failures = require "stomp.failures"
 local sending = require "stomp.sending"
 
 local methods = {}
@@ -106,9 +107,7 @@ end
 -- nil: we closed it.
 function open_methods:lost(message, err)
   if not err or not self.client.pump.ended then
-    message, err = select(2, errors.failure("closed", err
-      and ("the connection was lost (%s)"):format(message)
-      or "the connection is closed", { cause = err }))
+    message, err = failures.lost(message, err)
   end
   local open, ending = self.open, self.ending
   self.open, self.ending = {}, {}

@@ -1,6 +1,8 @@
 -- SPDX-License-Identifier: MIT
 -- bin/stomp as a user runs it: publisher and consumer are processes of their own,
 -- the broker a third.
+local stomp = require "stomp"
+
 local function shell(command)
   local pipe = assert(io.popen(("export LUA_PATH='lua/?.lua;lua/?/init.lua;;' LUA_CPATH='%s'; %s; echo status $?")
     :format(package.cpath, command)))
@@ -41,6 +43,29 @@ describe("bin/stomp #process", function()
     assert.equal("/queue/json", value.headers.destination)
   end)
 
+  it("sends a request and prints the reply", function()
+    local client = assert(stomp.connect(url, { proxy = false }))
+    local answered = false
+    assert(client:subscribe("/queue/upper", { confirm = true }, function(message)
+      assert(message:reply(message.body:upper()))
+      answered = true
+    end))
+    local pipe = assert(io.popen(("export LUA_PATH='lua/?.lua;lua/?/init.lua;;' LUA_CPATH='%s';"
+      .. " lua5.4 bin/stomp request %s /queue/upper hello --timeout 20 2>&1; echo status $?")
+      :format(package.cpath, url)))
+    while not answered do client:receive(0.1) end
+    local text = pipe:read("*a")
+    pipe:close()
+    client:close()
+    assert.equal("HELLO\nstatus 0\n", text)
+  end)
+
+  it("fails with 1 and the reason when no reply comes", function()
+    local status, text = shell("lua5.4 bin/stomp request " .. url .. " /queue/nobody x --timeout 0.1 2>&1")
+    assert.equal(1, status)
+    assert.matches("timeout: no reply from /queue/nobody within 0.1 s", text, 1, true)
+  end)
+
   it("fails with 1 where there is no broker, with the reason", function()
     local status, text = shell("lua5.4 bin/stomp pub ws://127.0.0.1:1/ /queue/a x 2>&1")
     assert.equal(1, status)
@@ -48,7 +73,7 @@ describe("bin/stomp #process", function()
   end)
 
   it("fails with 2 and its usage where the call is wrong", function()
-    for _, call in ipairs { "", "frobnicate", "sub", "pub --colour" } do
+    for _, call in ipairs { "", "frobnicate", "sub", "pub --colour", "request " .. url .. " /queue/a" } do
       local status, text = shell("lua5.4 bin/stomp " .. call .. " 2>&1")
       assert.equal(2, status, text)
       assert.matches("usage: stomp sub", text)

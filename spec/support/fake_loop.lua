@@ -84,6 +84,13 @@ local function new()
 
   function loop.now() return loop.time end
 
+  --- The same bytes in each run.
+  function loop.random(n)
+    local bytes = {}
+    for i = 1, n do bytes[i] = string.char(i % 256) end
+    return table.concat(bytes)
+  end
+
   function loop.sleep(seconds) block({}, seconds) end
 
   function loop.wait(pollable, timeout)

@@ -163,6 +163,38 @@ local function suite(busted, broker)
     fixture.failure("timeout", again:receive(0.2))
   end)
 
+  it("asks and answers, many at once, in every version", function()
+    local service, queue = connect(), fresh()
+    assert(service:subscribe(queue, { confirm = true }, function(message)
+      assert(message:reply({ square = (tonumber(message.body) or 0) ^ 2 }))
+    end))
+    local done = 0
+    for _, version in ipairs { "1.0", "1.1", "1.2" } do
+      local client = connect { versions = { version } }
+      for i = 1, 20 do
+        stomp.spawn(function()
+          local reply = assert(client:request(queue, tostring(i), { timeout = 20 }))
+          assert(reply:json().square == i ^ 2)
+          done = done + 1
+          if done == 60 then service:close() end
+        end)
+      end
+    end
+    assert.is_true(service:run(30))
+    assert.equal(60, done)
+  end)
+
+  it("counts the reply that comes too late", function()
+    local client, service, queue = connect(), connect(), fresh()
+    local questions = assert(service:subscribe(queue, { confirm = true }))
+    fixture.failure("timeout", client:request(queue, "?", { timeout = 0.2 }))
+    assert(assert(questions:receive(10)):reply("!"))
+    assert(service:disconnect())
+    local deadline = stomp.now() + 10
+    while client:stats().late_replies == 0 and stomp.now() < deadline do client:receive(0.05) end
+    assert.equal(1, client:stats().late_replies)
+  end)
+
   it("refuses a wrong passcode for good", function()
     local url, login = broker()
     local err = fixture.failure("broker", stomp.connect(url, { login = login, passcode = "wrong", proxy = false }))

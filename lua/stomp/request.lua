@@ -1,0 +1,238 @@
+-- SPDX-License-Identifier: MIT
+-- Request and reply: a SEND with `reply-to` and `correlation-id`, and the MESSAGE
+-- that comes back with the same correlation id. STOMP does not say how; brokers
+-- with temporary queues differ:
+--   RabbitMQ, the embedded broker   `reply-to:/temp-queue/x` is enough; replies
+--       come with that name as their subscription. SUBSCRIBE to it is an ERROR
+--   ActiveMQ                        SUBSCRIBE to /temp-queue/x first
+-- All requests of a connection share one reply queue, which ends with it: those
+-- in flight fail then. A reply that nobody waits for any more is counted.
+-- Knows check, errors, failures, headers, sending, unique.
+local check = require "stomp.check"
+local errors = require "stomp.errors"
+local failures = require "stomp.failures"
+local headers_of = require "stomp.headers"
+local sending = require "stomp.sending"
+local unique = require "stomp.unique"
+
+local methods = {}
+local mt = { __name = "stomp.requests", __index = methods }
+
+local request_options = {
+  headers = "table", timeout = "number", reply = "table",
+  content_length = "boolean",
+}
+local reply_options = {
+  to = "string", subscribe = "boolean string", correlation_id = "string",
+}
+
+local UNKNOWN = { outcome = "unknown" }
+
+-- The reply queue of a connection, by a name that only it sees.
+local REPLIES = "/temp-queue/replies"
+
+-- Reply destinations of one connection that a program may name.
+local MOST_PLACES = 1024
+
+--- The requests of a client.
+local function new(client)
+  return setmetatable({
+    client = client,
+    next_id = unique.new(function(n) return client.pump.loop.random(n) end),
+    waiting = {},  -- correlation id -> waiter
+    places = {},   -- reply-to -> where its replies come
+    by_route = {}, -- subscription header of replies -> the same
+    n_places = 0, n_subscriptions = 0,
+    late = 0,      -- replies that nobody waited for
+  }, mt)
+end
+
+-- ---- Where replies come
+
+-- Whether /temp-queue/ destinations work without SUBSCRIBE, nil: not known.
+local function needs_no_subscribe(server)
+  if not server then return nil end
+  if server:find("^RabbitMQ/") or server:find("^lua%-stomp/") then return true end
+  if server:find("^ActiveMQ/") then return false end
+  return nil
+end
+
+-- reply-to, and the destination to subscribe to (false: none).
+local function choose(self, reply)
+  local without = needs_no_subscribe(self.client.server)
+  local to, subscribe = reply.to, reply.subscribe
+  if not to then
+    if without == nil then
+      return errors.failure("invalid", ("request: it is not known how %s replies:"
+        .. " give option reply"):format(self.client.server or "this broker"))
+    end
+    to = REPLIES
+  end
+  if subscribe == nil then
+    subscribe = not (without and to:find("^/temp%-queue/"))
+  end
+  return to, subscribe == true and to or subscribe
+end
+
+-- The first "replies-n" that is free.
+local function next_subscription(self)
+  local taken = self.client.router.subscriptions
+  repeat
+    self.n_subscriptions = self.n_subscriptions + 1
+  until not taken["replies-" .. self.n_subscriptions]
+  return "replies-" .. self.n_subscriptions
+end
+
+local function forget(self, place)
+  if self.places[place.to] ~= place then return end
+  self.places[place.to], self.by_route[place.route] = nil, nil
+  self.n_places = self.n_places - 1
+end
+
+-- SUBSCRIBE failed: so does whoever sent on the strength of it.
+local function abandon(self, place, message, err)
+  forget(self, place)
+  for _, waiter in pairs(self.waiting) do
+    if waiter.place == place then
+      self.client.pump:fail(waiter, message, err)
+    end
+  end
+end
+
+-- The place of a reply-to, made on its first use. It is there before SUBSCRIBE
+-- has left: who comes meanwhile waits behind it for room in the outbox.
+local function place_of(self, to, subscribe, timeout)
+  local place = self.places[to]
+  if place then return place end
+  if self.n_places == MOST_PLACES then
+    return errors.failure("limit",
+      ("request: more than %d reply destinations"):format(MOST_PLACES))
+  end
+  place = { to = to, route = subscribe and next_subscription(self) or to }
+  self.places[to], self.by_route[place.route] = place, place
+  self.n_places = self.n_places + 1
+  if not subscribe then return place end
+  local ok, message, err = sending.transmit(self.client, timeout, "SUBSCRIBE",
+    subscribe, { id = place.route, destination = subscribe, ack = "auto" })
+  if ok then return place end
+  abandon(self, place, message, err)
+  return nil, message, err
+end
+
+-- ---- Replies
+
+--- A MESSAGE came that is of no subscription: whether it is a reply (at 1.0 it
+-- need not name its subscription).
+function methods:offer(frame)
+  local route = frame.subscription
+  local place
+  if route then
+    place = self.by_route[route]
+  else
+    place = self.places[frame.destination]
+  end
+  if not place then return false end
+  local id = frame.headers["correlation-id"]
+  local waiter = id and self.waiting[id]
+  if waiter then
+    self.waiting[id] = nil
+    self.client.pump:deliver(waiter, frame:bind(self))
+  else
+    self.late = self.late + 1
+    self.client:inform(("reply %s, for which nobody waits"):format(tostring(id)))
+  end
+  return true
+end
+
+--- A reply is no message of a subscription.
+function methods.settle(_, _, how)
+  return errors.failure("invalid", how .. ": a reply is not acknowledged")
+end
+
+-- ---- Requests
+
+local function check_reply(reply, level)
+  if reply == nil then return {} end
+  check.options(reply, reply_options, level + 1)
+  if not reply.to and (reply.subscribe ~= nil) then
+    error("option 'reply': subscribe without to", level + 1)
+  end
+  if reply.to == "" or reply.subscribe == "" then
+    error("option 'reply': an empty destination", level + 1)
+  end
+  return reply
+end
+
+local function check_headers(headers)
+  for _, name in ipairs { "reply-to", "correlation-id" } do
+    if headers_of.has(headers, name) then
+      return errors.failure("invalid",
+        ("header %s is set by option reply"):format(name))
+    end
+  end
+  return true
+end
+
+-- What became of a request that was sent.
+local function result(self, waiter, timeout)
+  local pump = self.client.pump
+  if waiter.value then return waiter.value end
+  if waiter.err then return failures.over(waiter, waiter.what, UNKNOWN) end
+  if pump.ended then return failures.over(pump.ended, waiter.what, UNKNOWN) end
+  return failures.late(waiter.what, timeout, UNKNOWN)
+end
+
+-- Where its reply will come and under which id.
+local function prepare(self, reply, timeout)
+  local ended = self.client.pump.ended
+  if ended then return failures.over(ended, "request") end
+  local to, subscribe, err = choose(self, reply)
+  if not to then return nil, subscribe, err end
+  local place, message
+  place, message, err = place_of(self, to, subscribe, timeout)
+  if not place then return nil, message, err end
+  local id = reply.correlation_id or self.next_id()
+  if self.waiting[id] then
+    return errors.failure("invalid",
+      ("already in flight: correlation id %s"):format(id))
+  end
+  return place, id
+end
+
+--- client:request; misuse raises at `level`.
+function methods:request(destination, body, options, level)
+  options = check.options(options, request_options, level + 1)
+  local reply = check_reply(options.reply, level + 1)
+  local ok, message, err = check_headers(options.headers)
+  if not ok then return nil, message, err end
+  local client = self.client
+  local pump = client.pump
+  local timeout = options.timeout or client.settings.confirm_timeout
+  local deadline = pump.loop.now() + timeout
+  local place, id
+  place, id, err = prepare(self, reply, timeout)
+  if not place then return nil, id, err end
+  local waiter = pump:waiter("no reply from " .. tostring(destination), true)
+  waiter.place, self.waiting[id] = place, waiter
+  ok, message, err = sending.send(client, destination, body, options.headers,
+    { timeout = timeout, content_length = options.content_length },
+    level + 1,
+    { ["reply-to"] = place.to, ["correlation-id"] = id })
+  if ok then pump:wait(waiter, deadline) end
+  if self.waiting[id] == waiter then self.waiting[id] = nil end
+  if not ok then return nil, message, err end
+  return result(self, waiter, timeout)
+end
+
+--- The connection has ended, and with it its reply queues. `message, err`: why;
+-- nil: we closed it.
+function methods:lost(message, err)
+  local pump, waiting = self.client.pump, self.waiting
+  self.waiting, self.places, self.by_route = {}, {}, {}
+  self.n_places = 0
+  if pump.ended then return end -- those who wait see it
+  message, err = failures.lost(message, err)
+  for _, waiter in pairs(waiting) do pump:fail(waiter, message, err) end
+end
+
+return { new = new }
