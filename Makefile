@@ -145,7 +145,7 @@ format: ## lay out the C sources
 
 # ---- Tests ----
 
-.PHONY: test check lint asan tsan valgrind mutants bench autobahn
+.PHONY: test check lint asan tsan valgrind mutants bench autobahn portable
 test: ## every test, a real RabbitMQ included; the last line counts them
 	@tools/deps.sh build test
 	@$(MAKE) -s all
@@ -194,16 +194,38 @@ bench: ## speed and memory against @stomp/stompjs, as ratios
 	@$(MAKE) -s all
 	@bench/run.sh
 
-# C tests: core and tls with a main of their own, under ASan and UBSan
-TEST_SRC := $(CORE_SRC) $(wildcard src/tls/*.c)
+# C tests: one program for each file of spec/c, linked with objects of the core
+# that are built once a kind. FOLDER, COMPILER, FLAGS, OBJECTS, LIBRARIES
+TEST_HEADS := $(wildcard src/*/*.h spec/c/*.h)
+CORE_OBJS  := $(CORE_SRC:src/%.c=obj/%.o)
+TLS_OBJS   := $(patsubst src/%.c,obj/%.o,$(wildcard src/tls/*.c))
+TLS_LIBS   := -lssl -lcrypto -lpthread
+C_TESTS    := $(patsubst spec/c/%.c,%,$(wildcard spec/c/*_test.c))
+BARE_TESTS := $(filter-out tls_test,$(C_TESTS)) # those of the core alone
 
-build/test/%: spec/c/%.c $(TEST_SRC) $(wildcard src/*/*.h spec/c/*.h)
-	@mkdir -p $(@D)
-	$(Q)$(CC) $(STRICT) -Isrc $(SANITIZE) -fsanitize=address,undefined \
-	  -fno-sanitize-recover=all -o $@ $< $(TEST_SRC) -lssl -lcrypto -lpthread
+define c_tests
+.SECONDARY: $(addprefix $(1)/,$(4))
+$(1)/obj/%.o: src/%.c $(TEST_HEADS)
+	@mkdir -p $$(@D)
+	$$(Q)$(2) $(STRICT) -Isrc $(3) -c -o $$@ $$<
+$(1)/%: spec/c/%.c $(TEST_HEADS) $(addprefix $(1)/,$(4))
+	$$(Q)$(2) $(STRICT) -Isrc $(3) -o $$@ $$< $(addprefix $(1)/,$(4)) $(5)
+endef
+
+UBSAN := -fsanitize=address,undefined -fno-sanitize-recover=all
+
+$(eval $(call c_tests,build/test,$(CC),$(SANITIZE) $(UBSAN),\
+  $(CORE_OBJS) $(TLS_OBJS),$(TLS_LIBS)))
+$(eval $(call c_tests,build/i686,i686-linux-gnu-gcc,-O2 -static -Werror,$(CORE_OBJS),))
+$(eval $(call c_tests,build/s390x,s390x-linux-gnu-gcc,-O2 -static -Werror,$(CORE_OBJS),))
 
 run-%: build/test/%
 	@$<
+
+portable: ## the core's C tests with 32 bits (i686) and big-endian (s390x)
+	@tools/deps.sh build portable
+	@$(MAKE) -s $(BARE_TESTS:%=build/i686/%) $(BARE_TESTS:%=build/s390x/%)
+	@tools/portable.sh $(BARE_TESTS)
 
 # ---- Fuzzing: by clang's libFuzzer, or by gcc with fuzz/replay.c ----
 

@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: MIT
 # Install the Debian packages that are missing: as root, or by sudo. Quick and
 # silent when nothing is missing.
-#   tools/deps.sh [build] [test] [lint] [bench]    (default: build test)
+#   tools/deps.sh [build] [test] [lint] [bench] [portable]
+#   (default: build test)
 set -eu
 
 build="gcc make libc6-dev lua5.4 liblua5.4-dev liblua5.1-0-dev lua5.1
@@ -11,6 +12,9 @@ test="lua-busted lua-socket lua-sec lua-posix luarocks rabbitmq-server openssl
   valgrind procps iproute2"
 lint="lua-check clang clang-format clang-14 libclang-rt-14-dev binutils"
 bench="nodejs npm"
+# (not gcc-multilib: it and the cross compilers exclude each other)
+portable="gcc-i686-linux-gnu libc6-dev-i386-cross gcc-s390x-linux-gnu
+  libc6-dev-s390x-cross qemu-user"
 
 wanted=
 for group in ${*:-build test}; do
@@ -18,6 +22,7 @@ for group in ${*:-build test}; do
     build) wanted="$wanted $build" ;;
     test) wanted="$wanted $test" ;;
     lint) wanted="$wanted $lint" ;;
+    portable) wanted="$wanted $portable" ;;
     bench) command -v npm >/dev/null 2>&1 || wanted="$wanted $bench" ;;
     *) echo "deps: unknown group $group" >&2; exit 2 ;;
   esac

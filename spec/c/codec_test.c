@@ -298,6 +298,7 @@ static void test_mutations(const vector_file *file) {
   static char whole[LOG_SIZE], cut[LOG_SIZE];
   uint64_t random = 1;
   check_memory m;
+  size_t first;
   int i, k;
   for (i = 0; i < 20000; i++) {
     read_subject(&s, &file->list[check_random(&random, (uint32_t)file->n)]);
@@ -309,8 +310,8 @@ static void test_mutations(const vector_file *file) {
     run(&s, &m, s.len + 1, 1, whole);
     run(&s, &m, 1, 1, cut);
     check_log(&s, "mutation, octet by octet", (size_t)i, whole, cut);
-    run(&s, &m, check_random(&random, 20) + 1, check_random(&random, 9) + 1,
-        cut);
+    first = check_random(&random, 20) + 1; /* the order of draws is told */
+    run(&s, &m, first, check_random(&random, 9) + 1, cut);
     check_log(&s, "mutation, cut", (size_t)i, whole, cut);
   }
 }

@@ -266,8 +266,8 @@ static void open_session(script *s, const char *with) {
   o.memory = &s->memory.memory;
   o.random = &s->random;
   read_versions(b, o.versions);
-  o.heartbeat[0] = word(b, "send", o.heartbeat[0]);
-  o.heartbeat[1] = word(b, "receive", o.heartbeat[1]);
+  o.heartbeat[0] = word(b, "send", (size_t)o.heartbeat[0]);
+  o.heartbeat[1] = word(b, "receive", (size_t)o.heartbeat[1]);
   o.slack[0] = (uint32_t)word(b, "margin", o.slack[0]);
   o.slack[1] = (uint32_t)word(b, "grace", o.slack[1]);
   o.limits.receipts = word(b, "receipts", o.limits.receipts);

@@ -347,7 +347,7 @@ static stomp_status take_line(stomp_handshake *h, stomp_span *in,
 /* ---- Both ---- */
 
 static stomp_status read_head(stomp_handshake *h, stomp_span *in) {
-  stomp_span line;
+  stomp_span line = { NULL, 0 };
   stomp_status status = take_line(h, in, &line);
   if (status == STOMP_OK)
     status = check_line(h, line);
