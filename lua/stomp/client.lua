@@ -87,7 +87,7 @@ end
 --- It is over.
 function methods:ended(ended)
   self.state = "closed"
-  self:inform(ended.clean and "closed" or ended.message)
+  if self.trace then self.trace:ended(ended) end
   self.transactions:lost(ended.message, ended.err)
   self.requests:lost(ended.message, ended.err)
   if not ended.clean then

@@ -150,7 +150,8 @@ local function connect(text, given, level)
   link, message, err = open(settings, url, headers)
   if not link then return nil, message, err end
   local loop = settings.loop or require "stomp.loop.scheduler"
-  local trace = trace_module.new(settings.trace, settings.redact)
+  local trace = trace_module.new(settings.trace, settings.redact,
+    loop.now)
   local client = client_module.new(link, loop, settings, url.text, trace)
   if trace then
     trace:inform("connecting to " .. url.text)

@@ -79,4 +79,19 @@ local function has(given, name)
   return false
 end
 
-return { join = join, has = has }
+--- The headers of an ACK or NACK as the version wants them (STOMP 1.2, "ACK"),
+-- for those who watch what is sent: on the wire they are the protocol machine's.
+-- `more`: further headers, or nil.
+local function of_ack(message, version, more)
+  local headers = {}
+  for name, value in pairs(more or {}) do headers[name] = value end
+  if version == "1.2" then
+    headers.id = message.headers.ack
+  else
+    headers["message-id"] = message.id
+    headers.subscription = message.subscription
+  end
+  return headers
+end
+
+return { join = join, has = has, of_ack = of_ack }

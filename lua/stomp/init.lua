@@ -8,7 +8,9 @@
 -- The files in order of growing complexity: queue, check, url, headers, trace,
 -- worker, events, message, receipts, pump, subscription, router, client, connect.
 local connect_module = require "stomp.connect"
+local replay_module = require "stomp.replay"
 local scheduler = require "stomp.loop.scheduler"
+local tracer_module = require "stomp.tracer"
 
 local stomp = { _VERSION = "lua-stomp 0.1.0" }
 
@@ -47,5 +49,30 @@ stomp.sleep = scheduler.sleep
 --- Seconds of a monotonic clock.
 -- @treturn number
 stomp.now = scheduler.now
+
+--- A tracer for option `trace`: every frame goes into a file, with its time.
+-- See docs/trace.md.
+-- @tparam string|file where a path, which is overwritten, or an open file
+-- @tparam[opt] table options bodies [false]: whole, as stomp.replay needs them
+-- @treturn[1] tracer with close()
+-- @treturn[2] nil, message, err: invalid, the file cannot be opened
+function stomp.tracer(where, options)
+  local tracer, message, err = tracer_module.new(where, options, 2)
+  return tracer, message, err
+end
+
+--- Replay a trace: the program must send what was sent when it was recorded. See
+-- docs/trace.md.
+-- @tparam string|file where a path or an open file
+-- @tparam[opt] function program program(url, options): connects with them; without
+-- it the trace alone is checked
+-- @tparam[opt] table options client [1], ignore (header names), speed, timeout
+-- (seconds) [10], loop
+-- @treturn[1] true
+-- @treturn[2] nil, message, err: invalid, handler, timeout
+function stomp.replay(where, program, options)
+  local ok, message, err = replay_module.replay(where, program, options, 2)
+  return ok, message, err
+end
 
 return stomp

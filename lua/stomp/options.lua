@@ -23,7 +23,7 @@ local known = {
   escape_connect = { "boolean", false, "for a RabbitMQ password with a backslash" },
   binary = { "string", "auto", "or \"always\", \"never\"" },
   ping = { "number", 20, "seconds without a byte sent" },
-  trace = { "boolean function", nil, "true: stderr" },
+  trace = { "boolean function table", nil, "true: stderr; or a stomp.tracer" },
   redact = { "table", nil, "more headers that a trace hides" },
   on_error = { "function" },
   on_close = { "function" },
@@ -78,6 +78,9 @@ local function read(given, level)
       error(("option '%s': \"%s\" is none of its values"):format(name,
         given[name]), level + 1)
     end
+  end
+  if type(given.trace) == "table" and type(given.trace.watch) ~= "function" then
+    error("option 'trace': true, a function or a stomp.tracer expected", level + 1)
   end
   if given.host == true or given.proxy == true then
     error("options 'host' and 'proxy': a string or false", level + 1)

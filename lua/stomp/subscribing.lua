@@ -84,7 +84,10 @@ local function undo(client, subscription)
   client.router:remove(subscription)
   subscription:close_here()
   if not client.pump.ended then
-    client.pump.link:send("UNSUBSCRIBE", { id = subscription.id })
+    local headers = { id = subscription.id }
+    if client.pump.link:send("UNSUBSCRIBE", headers) and client.watched then
+      client:sent("UNSUBSCRIBE", headers)
+    end
   end
 end
 

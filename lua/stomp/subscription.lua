@@ -5,9 +5,10 @@
 --
 -- The hot path is a loop over receive or messages in one coroutine: the next
 -- frame of the link is handed out as it is, no table and no closure a message.
--- Knows pump, queue, worker, failures, errors; its client through `self.client`.
+-- Knows pump, queue, worker, failures, errors, headers; its client through `self.client`.
 local errors = require "stomp.errors"
 local failures = require "stomp.failures"
+local headers_of = require "stomp.headers"
 local pump_module = require "stomp.pump"
 local queue = require "stomp.queue"
 local sending = require "stomp.sending"
@@ -275,7 +276,8 @@ function methods:settle(message, how, transaction, level)
   ok, text, err = pump:push(timeout, how, how, message, headers)
   if ok then
     if client.watched then
-      client:sent(how:upper(), { ["message-id"] = message.id })
+      client:sent(how:upper(),
+        headers_of.of_ack(message, client.version, headers))
     end
     client.events:notify("acked", message, how)
     return true

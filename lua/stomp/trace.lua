@@ -1,5 +1,6 @@
 -- SPDX-License-Identifier: MIT
--- One line for each frame that goes or comes, for people: option `trace`.
+-- One line for each frame that goes or comes, for people: option `trace` (a
+-- tracer, see tracer.lua, writes for programs).
 -- Secrets never reach it. A trace that fails is told once on stderr and then left
 -- alone: it must not end what it watches. Knows nothing.
 local methods = {}
@@ -14,13 +15,15 @@ local function to_stderr(direction, text)
   io.stderr:write("stomp ", direction, ": ", text, "\n")
 end
 
---- A trace for the option's value: true (stderr), or a function(direction, text)
--- with direction "send", "receive" or "info". `redact`: more header names.
-local function new(option, redact)
+--- A trace for the option's value: true (stderr), a tracer, or a
+-- function(direction, text) with direction "send", "receive" or "info".
+-- `redact`: more header names; `now`: the client's clock.
+local function new(option, redact, now)
   if not option then return nil end
   local hidden = {}
   for _, name in ipairs(secrets) do hidden[name] = true end
   for _, name in ipairs(redact or {}) do hidden[name:lower()] = true end
+  if type(option) == "table" then return option:watch(hidden, now) end
   return setmetatable({
     write = option == true and to_stderr or option,
     hidden = hidden,
@@ -79,6 +82,11 @@ end
 --- Something else worth knowing.
 function methods:inform(text)
   tell(self, "info", printable(text))
+end
+
+--- The connection is over, see pump.
+function methods:ended(ended)
+  self:inform(ended.clean and "closed" or ended.message)
 end
 
 return { new = new }
