@@ -102,8 +102,8 @@ end
 
 local level = {}
 local levels = {
-  "core lws",
-  "errors check queue hints unique",
+  "core lws loop.timers",
+  "errors check queue hints unique loop.tasks",
   "url json trace tracer headers failures loop.scheduler",
   "message options proxy worker transport.lws difference",
   "pump events transport.replay",
@@ -116,7 +116,10 @@ local levels = {
   "broker.session",
   "broker.destinations",
   "broker.engine",
-  "init broker.init",
+  "init broker.init testing.random testing.clock testing.loop testing.line",
+  "testing.endpoint testing.link",
+  "testing.network",
+  "testing.init",
 }
 for i, names in ipairs(levels) do
   for name in names:gmatch("%S+") do level[name] = i end

@@ -5,7 +5,8 @@
 --     describe = describe, it = it }
 --
 -- where run(f) runs f() as a task of the loop and returns when it has ended;
--- an error in it is raised.
+-- an error in it is raised. `pair`: makes two pollables as socket_pair.new does,
+-- for a loop that does not wait for sockets.
 local assert = require "luassert"
 local socket_pair = require "spec.support.socket_pair"
 
@@ -98,10 +99,10 @@ local function time_suite(host, it)
 end
 
 local function wait_suite(host, it)
-  local loop = host.loop
+  local loop, new_pair = host.loop, host.pair or socket_pair.new
 
   it("waits until a pollable is ready", function()
-    local near, far = socket_pair.new()
+    local near, far = new_pair()
     host.run(function()
       local log = log_of(loop)
       loop.spawn(function()
@@ -118,7 +119,7 @@ local function wait_suite(host, it)
   end)
 
   it("says true at once for what is ready already", function()
-    local near, far = socket_pair.new()
+    local near, far = new_pair()
     near:write("x")
     host.run(function()
       assert.is_true(loop.wait(far))
@@ -129,7 +130,7 @@ local function wait_suite(host, it)
   end)
 
   it("says false when the time is over, not before", function()
-    local near, far = socket_pair.new()
+    local near, far = new_pair()
     host.run(function()
       local begun = loop.now()
       local ready = loop.wait(far, 0.03)
@@ -143,7 +144,7 @@ local function wait_suite(host, it)
   end)
 
   it("takes pollfd and events as values, and waits for room to write", function()
-    local near, far = socket_pair.new()
+    local near, far = new_pair()
     host.run(function()
       assert.is_true(loop.wait({ pollfd = near:pollfd(), events = "w" }, patience))
       assert.is_true(loop.wait({ pollfd = near:pollfd(), events = "rw" }, patience))
@@ -157,7 +158,7 @@ local function wait_suite(host, it)
     host.run(function()
       local log, ends = log_of(loop), {}
       for i = 1, 20 do
-        local near, far = socket_pair.new()
+        local near, far = new_pair()
         ends[i] = near
         loop.spawn(function()
           assert(loop.wait(far))
@@ -181,7 +182,7 @@ local function wait_suite(host, it)
   end)
 
   it("wakes all who wait for the same descriptor", function()
-    local near, far = socket_pair.new()
+    local near, far = new_pair()
     host.run(function()
       local log = log_of(loop)
       for i = 1, 3 do
@@ -199,7 +200,7 @@ local function wait_suite(host, it)
   end)
 
   it("sees the other end close", function()
-    local near, far = socket_pair.new()
+    local near, far = new_pair()
     host.run(function()
       near:close()
       assert.is_true(loop.wait(far, patience))
@@ -258,7 +259,7 @@ local function condition_suite(host, it)
 end
 
 local function task_suite(host, it)
-  local loop = host.loop
+  local loop, new_pair = host.loop, host.pair or socket_pair.new
 
   it("runs what a task spawns, and tasks of tasks", function()
     host.run(function()
@@ -309,7 +310,7 @@ local function task_suite(host, it)
   end)
 
   it("gives a generator its own yields only, while others go on", function()
-    local near, far = socket_pair.new()
+    local near, far = new_pair()
     host.run(function()
       local log = log_of(loop)
       loop.spawn(function()

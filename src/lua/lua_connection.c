@@ -164,17 +164,20 @@ static int connection_send(lua_State *L) {
   return push_sent(L, stomp_connection_send(c, &frame, &error), &error);
 }
 
-/* c:ack(frame [, transaction]) */
+/* c:ack(frame [, transaction | headers]) */
 static int ack(lua_State *L, bool nack) {
   stomp_connection *c = check_connection(L);
   stomp_frame *message = check_frame(L, 2);
   stomp_field transaction = { "transaction", 11, NULL, 0 };
+  fields f = { &transaction, 1 };
   stomp_error error;
-  transaction.value = luaL_optlstring(L, 3, NULL, &transaction.value_len);
-  return push_sent(L,
-                   stomp_connection_ack(c, message, nack, &transaction,
-                                        transaction.value ? 1 : 0, &error),
-                   &error);
+  lua_settop(L, 3);
+  if (lua_type(L, 3) == LUA_TSTRING)
+    transaction.value = lua_tolstring(L, 3, &transaction.value_len);
+  else
+    f = check_fields(L, 3, 0);
+  return push_sent(
+    L, stomp_connection_ack(c, message, nack, f.list, f.n, &error), &error);
 }
 
 static int connection_ack(lua_State *L) {
@@ -264,6 +267,23 @@ static int connection_closed(lua_State *L) {
   return no_receipt ? 2 : 1;
 }
 
+/* c:ended() -> nil alone while it has not; false [, "no receipt"] for a clean
+ * end, nil, message, err for another. Frames before it may still be taken. */
+static int connection_ended(lua_State *L) {
+  stomp_connection *c = check_connection(L);
+  if (stomp_connection_state(c) != STOMP_STATE_CLOSED) {
+    lua_pushnil(L);
+    return 1;
+  }
+  if (stomp_connection_error(c)->status != STOMP_OK)
+    return push_final(L, c);
+  lua_pushboolean(L, 0);
+  if (!stomp_session_no_receipt(stomp_connection_session(c)))
+    return 1;
+  lua_pushliteral(L, "no receipt");
+  return 2;
+}
+
 /* c.state, .version, .heartbeat, .receipts; methods are the upvalue */
 static int connection_index(lua_State *L) {
   const stomp_connection *c;
@@ -316,6 +336,7 @@ void open_connection(lua_State *L) {
                                       { "close", connection_close },
                                       { "wants_end", connection_wants_end },
                                       { "closed", connection_closed },
+                                      { "ended", connection_ended },
                                       { "warning", connection_warning },
                                       { "counts", connection_counts },
                                       { NULL, NULL } };

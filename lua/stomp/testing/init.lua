@@ -1,0 +1,108 @@
+-- SPDX-License-Identifier: MIT
+--- A world for tests: a virtual clock, loop and network, on which the client and
+-- the embedded broker run as they are. A minute of waiting takes no time, every
+-- run is the same again, and the network does what it is told.
+--
+--   local stomp, testing = require "stomp", require "stomp.testing"
+--   local world = testing.world { seed = 1 }
+--   local broker = world:broker()
+--   world:run(function()
+--     local client = assert(stomp.connect(broker.url, world:options()))
+--     world.network:set { silent = "both" }
+--     local ok, message, err = client:run()   -- heart-beats: 60 s in no time
+--   end)
+--
+-- Time moves only while every task waits. Where nothing can ever happen any more a
+-- wait raises.
+-- @module stomp.testing
+local check = require "stomp.check"
+local clock_module = require "stomp.testing.clock"
+local loop_module = require "stomp.testing.loop"
+local network_module = require "stomp.testing.network"
+local random_module = require "stomp.testing.random"
+
+local testing = {}
+
+local methods = {}
+local mt = { __name = "stomp.testing.world", __index = methods }
+
+--- A new world.
+-- @tparam[opt] table options `seed` (a number: the same seed, the same run) [1]
+-- @treturn world `.loop` (docs/loops.md), `.network` (docs/transport.md), `.random`
+function testing.world(options)
+  options = check.options(options, { seed = "number" }, 2)
+  local random = random_module.new(options.seed or 1)
+  local clock = clock_module.new()
+  local network = network_module.new(clock, random:fork())
+  return setmetatable({
+    clock = clock,
+    network = network,
+    loop = loop_module.new(clock, random:fork(), function() network:settle() end),
+    random = random:fork(),
+    brokers = {},
+  }, mt)
+end
+
+--- Options of stomp.connect for a client in this world: `given`, and its loop and
+-- network.
+function methods:options(given)
+  check.argument("options", given or {}, "table", 2)
+  local options = { loop = self.loop, transport = self.network, proxy = false }
+  for name, value in pairs(given or {}) do options[name] = value end
+  return options
+end
+
+--- An embedded broker in this world; it has a port of its own.
+-- @tparam[opt] table options those of broker.listen
+-- @treturn broker `.url` is where clients connect
+function methods:broker(options)
+  check.argument("options", options or {}, "table", 2)
+  local given = { loop = self.loop, transport = self.network }
+  for name, value in pairs(options or {}) do given[name] = value end
+  local broker =
+    assert(require "stomp.broker".listen("ws://127.0.0.1:0/ws", given))
+  self.brokers[#self.brokers + 1] = broker
+  return broker
+end
+
+--- Run f(...) as a task; its results once it has ended. What else was spawned goes
+-- on with the next wait. An error in a task is raised with its traceback.
+function methods:run(f, ...)
+  check.argument("run", f, "function", 2)
+  local unpack = table.unpack or unpack -- luacheck: ignore 113 143 (5.1 and later)
+  local arguments = { n = select("#", ...), ... }
+  local results
+  local ended = self.loop.condition()
+  local function keep(...) results = { n = select("#", ...), ... } end
+  self.loop.spawn(function()
+    keep(f(unpack(arguments, 1, arguments.n)))
+    ended:signal()
+  end)
+  ended:wait()
+  return unpack(results, 1, results.n)
+end
+
+--- Run f() as one more task.
+function methods:spawn(f, on_error)
+  self.loop.spawn(f, on_error)
+end
+
+--- Let so many virtual seconds pass.
+function methods:sleep(seconds)
+  self.loop.sleep(seconds)
+end
+
+--- Virtual seconds.
+function methods:now()
+  return self.clock.time
+end
+
+--- Close what was opened in it: brokers and their links.
+function methods:close()
+  for _, broker in ipairs(self.brokers) do broker:close() end
+  self.loop.sleep(0)
+end
+
+mt.__close = methods.close
+
+return testing
