@@ -105,7 +105,7 @@ local levels = {
   "core lws loop.timers",
   "errors check queue hints unique loop.tasks",
   "url json trace tracer headers failures loop.scheduler",
-  "message options proxy worker transport.lws difference",
+  "message options proxy worker pool transport.lws difference",
   "pump events transport.replay",
   "receipts replay",
   "sending",

@@ -10,6 +10,7 @@ local subscription_module = require "stomp.subscription"
 local subscribe_options = {
   id = "string", ack = "string", headers = "table function", confirm = "boolean",
   prefetch = "number", acknowledge = "table", timeout = "number",
+  concurrency = "number", order_by = "string",
 }
 local acknowledge_options = {
   destination = "string", header = "string", automatic = "boolean",
@@ -43,7 +44,25 @@ local function check_acknowledge(given, level)
   }
 end
 
-local function check_options(given, level)
+-- Several handlers at a time: not where one ACK speaks for messages that others
+-- still work on.
+local function check_concurrency(given, handler, level)
+  local n = given.concurrency
+  if n and not (n >= 1 and n < 2 ^ 31 and n % 1 == 0) then
+    error("option 'concurrency': a whole number from 1 expected", level + 1)
+  end
+  for _, name in ipairs { "concurrency", "order_by" } do
+    if given[name] and not handler then
+      error(("option '%s' needs a handler"):format(name), level + 1)
+    end
+  end
+  if n and n > 1 and given.ack == "client" then
+    error("option 'concurrency' with ack = \"client\", which acknowledges all"
+      .. " before: take \"client-individual\"", level + 1)
+  end
+end
+
+local function check_options(given, handler, level)
   given = check.options(given, subscribe_options, level + 1)
   if given.ack and not ack_modes[given.ack] then
     error(("option 'ack': \"auto\", \"client\" or \"client-individual\" expected,"
@@ -53,6 +72,7 @@ local function check_options(given, level)
   if n and not (n >= 0 and n < 2 ^ 31 and n % 1 == 0) then
     error("option 'prefetch': a whole number expected", level + 1)
   end
+  check_concurrency(given, handler, level + 1)
   local options = {}
   for name, value in pairs(given) do options[name] = value end
   options.acknowledge = check_acknowledge(given.acknowledge, level + 1)
@@ -100,7 +120,7 @@ local function subscribe(client, destination, options, handler, level)
   if handler ~= nil then check.argument("handler", handler, "function", level) end
   local ok, message, err = sending.check_destination(destination, level)
   if not ok then return nil, message, err end
-  options = check_options(options, level)
+  options = check_options(options, handler, level)
   local id = options.id or next_id(client)
   if client.router.subscriptions[id] then
     return errors.failure("invalid", ("already in use: subscription %s"):format(id))
@@ -127,13 +147,17 @@ local function unsubscribe(client, subscription, options, level)
   local headers, message, err =
     headers_of.join(options.headers, { id = subscription.id }, level + 1)
   if not headers then return nil, message, err end
-  client.router:remove(subscription)
+  local timeout = options.timeout or client.settings.confirm_timeout
   subscription:close_here()
+  -- An ACK after UNSUBSCRIBE is an ERROR on RabbitMQ: handlers come first.
+  if subscription.worker and subscription.ack ~= "auto" then
+    subscription.worker:settle(client.pump.loop.now() + timeout)
+  end
+  client.router:remove(subscription)
   local ended = client.pump.ended
   if ended and ended.clean then return true end
   local put = options.confirm and sending.transmit_confirmed or sending.transmit
-  return put(client, options.timeout or client.settings.confirm_timeout,
-    "UNSUBSCRIBE", subscription.destination, headers)
+  return put(client, timeout, "UNSUBSCRIBE", subscription.destination, headers)
 end
 
 return { subscribe = subscribe, unsubscribe = unsubscribe }

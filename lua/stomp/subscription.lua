@@ -1,14 +1,16 @@
 -- SPDX-License-Identifier: MIT
 -- What a client subscribed to. Its messages go one of three ways: to its handler
--- (in order, one at a time, in a task of its own), to a coroutine that waits in
--- receive or messages, or into its queue until somebody asks.
+-- (in order, one at a time, in a task of its own; `concurrency` allows more), to a
+-- coroutine that waits in receive or messages, or into its queue until somebody
+-- asks.
 --
 -- The hot path is a loop over receive or messages in one coroutine: the next
 -- frame of the link is handed out as it is, no table and no closure a message.
--- Knows pump, queue, worker, failures, errors, headers; its client through `self.client`.
+-- Knows pump, pool, queue, worker, failures, errors, headers; its client through `self.client`.
 local errors = require "stomp.errors"
 local failures = require "stomp.failures"
 local headers_of = require "stomp.headers"
+local pool = require "stomp.pool"
 local pump_module = require "stomp.pump"
 local queue = require "stomp.queue"
 local sending = require "stomp.sending"
@@ -36,6 +38,19 @@ local function handler_failed(self, traceback, value)
   self.client.events:fire("error", err.message, err)
 end
 
+-- Who calls the handler: one task, or several.
+local function new_worker(self, options)
+  local loop, n, name = self.client.pump.loop, options.concurrency, options.order_by
+  local function run(message) handle(self, message) end
+  local function failed(_, traceback, value)
+    handler_failed(self, traceback, value)
+  end
+  if not n or n == 1 then return worker.new(loop, run, failed) end
+  return pool.new(loop, run, failed, n, name and function(message)
+    return message.headers[name]
+  end)
+end
+
 --- A subscription of `client`, not yet sent. `options` are checked.
 local function new(client, id, destination, options, handler)
   local self = setmetatable({
@@ -54,13 +69,7 @@ local function new(client, id, destination, options, handler)
     worker = nil,          -- of the handler
     closed = false,        -- we unsubscribed
   }, mt)
-  if handler then
-    self.worker = worker.new(client.pump.loop, function(message)
-      handle(self, message)
-    end, function(_, traceback, value)
-      handler_failed(self, traceback, value)
-    end)
-  end
+  if handler then self.worker = new_worker(self, options) end
   if self.acknowledging then
     self.settled = setmetatable({}, { __mode = "k" })
   end
@@ -79,6 +88,10 @@ end
 --- A MESSAGE of this subscription came, the `n`-th of all: hand it on. `others`:
 -- coroutines that take messages of any subscription.
 function methods:offer(frame, others, n)
+  if self.closed then -- its handlers finish; in an ack mode it comes again
+    self.client:inform(("MESSAGE of %s, which ends"):format(self.id))
+    return
+  end
   frame:bind(self)
   if self.handler then
     self.pump.link:hold(frame)
@@ -97,7 +110,7 @@ end
 
 --- How many messages nobody has taken.
 function methods:unread()
-  return queue.size(self.worker and self.worker.items or self.items)
+  return self.worker and self.worker:waiting() or queue.size(self.items)
 end
 
 --- The first message of the queue.
@@ -108,20 +121,17 @@ function methods:pop()
   return frame
 end
 
--- Give the frames in a queue up: they no longer count towards limits.inbox.
-local function release_all(self, items)
-  local frame = queue.pop(items)
-  while frame do
-    self.pump.link:release(frame)
-    frame = queue.pop(items)
-  end
-end
-
---- Hand out nothing more.
+--- Hand out nothing more: what is queued no longer counts towards limits.inbox.
 function methods:drop_all()
-  release_all(self, self.items)
+  local link, frame = self.pump.link, queue.pop(self.items)
+  while frame do
+    link:release(frame)
+    frame = queue.pop(self.items)
+  end
   self.order = queue.new()
-  if self.worker then release_all(self, self.worker.items) end
+  if self.worker then
+    self.worker:clear(function(message) link:release(message) end)
+  end
 end
 
 -- ---- Messages out ----

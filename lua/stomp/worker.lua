@@ -52,9 +52,18 @@ function methods:push(item)
   if not self.busy then start(self) end
 end
 
---- Forget what was not begun.
-function methods:clear()
-  self.items = queue.new()
+--- How many items were not begun.
+function methods:waiting()
+  return queue.size(self.items)
+end
+
+--- Forget what was not begun, and tell it to `f`.
+function methods:clear(f)
+  local item = queue.pop(self.items)
+  while item ~= nil do
+    f(item)
+    item = queue.pop(self.items)
+  end
 end
 
 --- Whether the caller is this worker's own task.
@@ -62,12 +71,16 @@ function methods:is_current()
   return self.thread ~= nil and self.thread == coroutine.running()
 end
 
---- Wait until nothing is left to do, at most until `deadline`.
+--- Wait until nothing is left to do (but what the caller does, where it is this
+-- worker's task), at most until `deadline`; whether that is so.
 function methods:settle(deadline)
   while self.busy and not self:is_current() do
     local left = deadline - self.loop.now()
-    if left <= 0 or not self.idle:wait(left) then return end
+    if left <= 0 or not self.idle:wait(left) then
+      return not self.busy
+    end
   end
+  return true
 end
 
 return { new = new }

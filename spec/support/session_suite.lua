@@ -163,6 +163,29 @@ local function suite(busted, broker)
     fixture.failure("timeout", again:receive(0.2))
   end)
 
+  it("runs several handlers at a time, equal keys in order, and unsubscribes meanwhile", function()
+    local client, queue = connect(), fresh()
+    for i = 1, 40 do assert(client:send(queue, tostring(i), { key = i % 5 }, { confirm = i == 40 })) end
+    local inside, most, last, acked, subscription = 0, 0, {}, 0, nil
+    local options = { ack = "client-individual", concurrency = 4, order_by = "key", prefetch = 10 }
+    subscription = assert(client:subscribe(queue, options, function(message)
+      inside = inside + 1
+      most = math.max(most, inside)
+      stomp.sleep(0.005)
+      local key, n = message.headers.key, tonumber(message.body)
+      assert(n > (last[key] or 0))
+      last[key], acked, inside = n, acked + 1, inside - 1
+      assert(message:ack())
+      if acked == 20 then assert(subscription:unsubscribe { confirm = true }) end
+    end))
+    while acked < 20 or inside > 0 do client:receive(0.05) end
+    assert.equal(4, most)
+    assert(client:disconnect())
+    local rest = assert(connect():subscribe(queue))
+    for _ = acked + 1, 40 do assert(rest:receive(10)) end
+    fixture.failure("timeout", rest:receive(0.2))
+  end)
+
   it("asks and answers, many at once, in every version", function()
     local service, queue = connect(), fresh()
     assert(service:subscribe(queue, { confirm = true }, function(message)
