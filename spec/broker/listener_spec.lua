@@ -2,6 +2,7 @@
 -- stomp.broker: the listener and its sessions, over sockets.
 local broker_module = require "stomp.broker"
 local fixture = require "spec.support.fixture"
+local socket = require "socket"
 local stomp = require "stomp"
 
 local patience = os.getenv("STOMP_TEST_SLOW") and 60 or 10
@@ -55,6 +56,16 @@ describe("stomp.broker.listen", function()
     end
   end)
 
+  it("frees its port at once when it is closed", function()
+    local first = listen()
+    local waiting = assert(socket.connect("127.0.0.1", first.url:match(":(%d+)/")))
+    first:close()
+    local second = assert(broker_module.listen(first.url))
+    assert.equal(first.url, second.url)
+    second:close()
+    waiting:close()
+  end)
+
   it("listens elsewhere where allow_remote says so", function()
     local broker = assert(broker_module.listen("ws://0.0.0.0:0/", { allow_remote = true }))
     assert(stomp.connect((broker.url:gsub("0%.0%.0%.0", "127.0.0.1")))):close()
@@ -90,8 +101,9 @@ describe("the embedded broker", function()
     assert.is_true(client:disconnect())
   end)
 
-  it("serves tasks of stomp.run, which ends after close", function()
-    local body = stomp.run(function()
+  it("serves tasks of stomp.run, which does not wait for its close", function()
+    local body
+    body, broker = stomp.run(function()
       local own = listen()
       local client = connect(own)
       local subscription = assert(client:subscribe("/topic/a", { confirm = true }))
@@ -102,10 +114,10 @@ describe("the embedded broker", function()
       end)
       local message = assert(subscription:receive(patience))
       client:disconnect()
-      own:close()
-      return message.body
+      return message.body, own
     end)
     assert.equal("from another task", body)
+    connect(broker):close()
   end)
 
   it("lets in only who has a login", function()

@@ -16,6 +16,36 @@ local function silent_port()
   return { port = function() return tonumber(port) end }, server
 end
 
+describe("A link that is cut", function()
+  it("ends for its peer without a close frame, and for its owner unclean", function()
+    local client, server = wire.pair()
+    server:cut()
+    server:cut()
+    for _, link in ipairs { client, server } do
+      local how, text, err = wire.ending(link)
+      assert.equal("broken", how)
+      assert.equal("closed", err.kind)
+      assert.is_nil(err.code)
+      assert.matches("the connection was lost", text)
+    end
+    local sent, _, err = message(server, 1, "late")
+    assert.is_nil(sent)
+    assert.equal("closed", err.kind)
+  end)
+
+  it("loses what a muted link had to say, and closes one that is closing", function()
+    local client, server = wire.pair()
+    server:mute(true)
+    assert.is_true(message(server, 1, "never"))
+    server:close()
+    server:cut()
+    local how, _, err = wire.ending(client)
+    assert.equal("broken", how)
+    assert.equal("closed", err.kind)
+    assert.equal(0, client:stats().messages)
+  end)
+end)
+
 describe("A link that is closed", function()
   local function ends_cleanly(link)
     link:close()

@@ -57,6 +57,28 @@ describe("the built-in loop", function()
       assert.equal(3, ended)
     end)
 
+    it("does not wait for a daemon, which goes on whenever the loop is driven", function()
+      local near, far = socket_pair.new()
+      local served = 0
+      scheduler.run(function()
+        scheduler.spawn(function()
+          while served < 2 do
+            scheduler.wait(far)
+            far:read()
+            served = served + 1
+          end
+        end, nil, true)
+        near:write("x")
+        scheduler.sleep(0.01)
+      end)
+      assert.equal(1, served)
+      near:write("x")
+      scheduler.run(function() while served < 2 do scheduler.sleep(0.001) end end)
+      assert.equal("again", scheduler.run(function() return "again" end))
+      near:close()
+      far:close()
+    end)
+
     it("raises an error of its function or of a spawned task, with the traceback", function()
       local function culprit() error("it broke") end
       for _, f in ipairs {

@@ -159,6 +159,29 @@ void stompio_link_close(stompio_link *l) {
   (void)stompio_link_wake(l);
 }
 
+void stompio_link_cut(stompio_link *l) {
+  stomp_span none = { NULL, 0 };
+  bool no_receipt;
+  if (is_foreign(l))
+    return;
+  pthread_mutex_lock(&l->lock);
+  l->cut = true;
+  /* how it is to be read is kept and published */
+  (void)!stomp_connection_closed(l->connection, 0, none, &no_receipt);
+  stompio_link_publish_locked(l);
+  pthread_mutex_unlock(&l->lock);
+  (void)stompio_link_wake(l);
+}
+
+void stompio_link_mute(stompio_link *l, bool yes) {
+  if (is_foreign(l))
+    return;
+  pthread_mutex_lock(&l->lock);
+  l->muted = yes;
+  pthread_mutex_unlock(&l->lock);
+  (void)stompio_link_wake(l);
+}
+
 int stompio_link_fd(const stompio_link *l) {
   return l->event.fd;
 }

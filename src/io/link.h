@@ -83,6 +83,12 @@ STOMP_CHECKED stomp_status stompio_link_refuse(stompio_link *link,
 
 /* Begin an orderly end; may be called in any state and twice. */
 void stompio_link_close(stompio_link *link);
+/* End it as a network would: no close frame, and what waits to be written is
+ * lost. */
+void stompio_link_cut(stompio_link *link);
+/* Nothing is written any more, heart-beats included / all that waited is: for
+ * the embedded broker, to be a peer that hangs. */
+void stompio_link_mute(stompio_link *link, bool yes);
 
 /* Somebody waits for a control frame: reading goes on up to inbox_hard. */
 void stompio_link_awaiting(stompio_link *link, bool yes);

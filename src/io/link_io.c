@@ -198,7 +198,8 @@ static void take_output(stompio_link *l) {
     return;
   stomp_buffer_clear(&l->output);
   pthread_mutex_lock(&l->lock);
-  stomp_connection_take_output(l->connection, &l->output);
+  if (!l->muted)
+    stomp_connection_take_output(l->connection, &l->output);
   l->in_flight = stomp_buffer_len(&l->output);
   pthread_mutex_unlock(&l->lock);
 }
@@ -268,7 +269,7 @@ static bool has_more(stompio_link *l) {
   if (stomp_buffer_len(&l->output))
     return true;
   pthread_mutex_lock(&l->lock);
-  more = stomp_connection_output(l->connection).len != 0;
+  more = !l->muted && stomp_connection_output(l->connection).len != 0;
   pthread_mutex_unlock(&l->lock);
   return more;
 }
@@ -419,6 +420,8 @@ void stompio_link_update(stompio_link *l) {
     l->closing = true;
   if (l->closing && !l->close_by)
     l->close_by = l->give_up ? l->give_up : now + STOMPIO_CLOSE_MS;
+  if (l->cut)
+    l->close_by = now;
   pthread_mutex_unlock(&l->lock);
   if (!l->owner.wsi) {
     if (l->closing && l->dial) {

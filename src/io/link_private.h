@@ -43,6 +43,8 @@ struct stompio_link {
   stomp_error warning; /* an invalid frame was ignored; status OK: none */
   bool want_room;      /* a send found the outbox full */
   bool abandoned;      /* nobody will take frames any more */
+  bool muted;          /* nothing more is taken from the connection */
+  bool cut;            /* the socket is closed with no more ado */
   uint64_t give_up; /* ms: close was asked for and has time until; 0: was not */
   size_t in_flight; /* bytes taken from the connection, not yet written */
   uint64_t paused_since, paused_ms;

@@ -35,8 +35,9 @@ struct stompio_listener {
   stompio_link *queue[BACKLOG];
   size_t n_queue;
 
-  int fd;    /* the caller's until the I/O thread watches it */
-  int spare; /* I/O thread, while it runs: given up when none is left */
+  bool closed; /* caller's thread */
+  int fd;      /* the caller's until the I/O thread watches it */
+  int spare;   /* I/O thread, while it runs: given up when none is left */
 };
 
 /* ---- I/O thread ---- */
@@ -135,14 +136,30 @@ static bool run(stompio_listener *s, void (*job)(stompio_job *)) {
   return true;
 }
 
-static void free_listener(stompio_listener *s) {
-  size_t i;
-  for (i = 0; i < s->n_queue; i++)
-    stompio_link_release(s->queue[i]);
+/* Links that nobody took. */
+static void release_queue(stompio_listener *s) {
+  stompio_link *queue[BACKLOG];
+  size_t n, i;
+  pthread_mutex_lock(&s->lock);
+  n = s->n_queue;
+  memcpy(queue, s->queue, n * sizeof *queue);
+  s->n_queue = 0;
+  pthread_mutex_unlock(&s->lock);
+  for (i = 0; i < n; i++)
+    stompio_link_release(queue[i]);
+}
+
+static void close_sockets(stompio_listener *s) {
   if (s->fd >= 0)
     close(s->fd);
   if (s->spare >= 0)
     close(s->spare);
+  s->fd = s->spare = -1;
+}
+
+static void free_listener(stompio_listener *s) {
+  release_queue(s);
+  close_sockets(s);
   stompio_event_close(&s->event);
   pthread_cond_destroy(&s->changed);
   pthread_mutex_destroy(&s->lock);
@@ -250,20 +267,28 @@ stompio_listener *stompio_listener_open(const char *host, unsigned port,
   return NULL;
 }
 
-void stompio_listener_release(stompio_listener *s) {
-  if (!s || s->generation != stompio_service_generation())
-    return;
-  run(s, close_job);
-  s->fd = -1; /* closed with its wsi */
-  free_listener(s);
+static bool is_foreign(const stompio_listener *s) {
+  return s->generation != stompio_service_generation();
 }
 
-void stompio_listener_wake(stompio_listener *s) {
-  if (s->generation != stompio_service_generation())
+void stompio_listener_close(stompio_listener *s) {
+  if (is_foreign(s) || s->closed)
     return;
+  s->closed = true;
+  run(s, close_job);
+  s->fd = -1; /* closed with its wsi */
+  close_sockets(s);
+  release_queue(s);
   pthread_mutex_lock(&s->lock);
   stompio_event_raise(&s->event);
   pthread_mutex_unlock(&s->lock);
+}
+
+void stompio_listener_release(stompio_listener *s) {
+  if (!s || is_foreign(s))
+    return;
+  stompio_listener_close(s);
+  free_listener(s);
 }
 
 unsigned stompio_listener_port(const stompio_listener *s) {
@@ -276,7 +301,7 @@ int stompio_listener_fd(const stompio_listener *s) {
 
 stompio_link *stompio_listener_next(stompio_listener *s) {
   stompio_link *link = NULL;
-  if (s->generation != stompio_service_generation())
+  if (is_foreign(s))
     return NULL;
   pthread_mutex_lock(&s->lock);
   if (s->n_queue) {

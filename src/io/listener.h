@@ -15,11 +15,12 @@ typedef struct stompio_listener stompio_listener;
 stompio_listener *stompio_listener_open(const char *host, unsigned port,
                                         const stompio_link_options *options,
                                         stomp_error *error);
-/* Stops listening; links that were taken live on. NULL is fine. */
+/* Stops listening: the port is free when it returns, links that nobody took are
+ * closed, and whoever waits for the descriptor looks. Those that were taken live
+ * on. May be called twice. */
+void stompio_listener_close(stompio_listener *listener);
+/* Closes and frees it. NULL is fine. */
 void stompio_listener_release(stompio_listener *listener);
-
-/* Make the descriptor readable, so that whoever waits looks. */
-void stompio_listener_wake(stompio_listener *listener);
 
 unsigned stompio_listener_port(const stompio_listener *listener);
 int stompio_listener_fd(const stompio_listener *listener);

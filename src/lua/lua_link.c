@@ -271,6 +271,18 @@ static int link_close(lua_State *L) {
   return 0;
 }
 
+/* link:cut(): the connection ends as if the network had failed */
+static int link_cut(lua_State *L) {
+  stompio_link_cut(check_link(L));
+  return 0;
+}
+
+/* link:mute(yes): nothing is written, until mute(false) */
+static int link_mute(lua_State *L) {
+  stompio_link_mute(check_link(L), lua_toboolean(L, 2));
+  return 0;
+}
+
 /* ---- Questions ---- */
 
 /* What is copied under the lock, and pushed after it. */
@@ -350,6 +362,8 @@ void open_links(lua_State *L) {
                                       { "accept", link_accept },
                                       { "refuse", link_refuse },
                                       { "close", link_close },
+                                      { "cut", link_cut },
+                                      { "mute", link_mute },
                                       { "info", link_info },
                                       { "stats", link_stats },
                                       { "pollfd", link_pollfd },

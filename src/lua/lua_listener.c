@@ -63,9 +63,10 @@ static int listener_next(lua_State *L) {
   return 1;
 }
 
-/* listener:wake(): whoever waits for it looks */
-static int listener_wake(lua_State *L) {
-  stompio_listener_wake(check_listener(L));
+/* listener:close(): the port is free, and whoever waits looks. What is left of
+ * it, the descriptor that somebody may be waiting for, goes with the collector. */
+static int listener_close(lua_State *L) {
+  stompio_listener_close(check_listener(L));
   return 0;
 }
 
@@ -90,12 +91,13 @@ static int listener_timeout(lua_State *L) {
 }
 
 void open_listeners(lua_State *L) {
-  static const luaL_Reg methods[] = {
-    { "next", listener_next },       { "port", listener_port },
-    { "pollfd", listener_pollfd },   { "events", listener_events },
-    { "timeout", listener_timeout }, { "close", listener_gc },
-    { "wake", listener_wake },       { NULL, NULL }
-  };
+  static const luaL_Reg methods[] = { { "next", listener_next },
+                                      { "port", listener_port },
+                                      { "pollfd", listener_pollfd },
+                                      { "events", listener_events },
+                                      { "timeout", listener_timeout },
+                                      { "close", listener_close },
+                                      { NULL, NULL } };
   luaL_newmetatable(L, TYPE);
   luaL_newlib(L, methods);
   lua_setfield(L, -2, "__index");

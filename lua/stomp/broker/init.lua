@@ -1,7 +1,7 @@
 -- SPDX-License-Identifier: MIT
 --- An in-memory broker for demos and for tests of users' own programs. It runs as
--- tasks of the built-in loop, in the same process: inside `stomp.run`, or while a
--- plain script waits for something; or in a world of stomp.testing, on its loop
+-- tasks of the built-in loop, in the same process: inside `stomp.run` (which does
+-- not wait for its end), or while a plain script waits for something; or in a world of stomp.testing, on its loop
 -- and transport. Production belongs on RabbitMQ, ActiveMQ or Artemis.
 -- @module stomp.broker
 local check = require "stomp.check"
@@ -93,7 +93,7 @@ local function begin(self, link)
   end, function(text)
     finish()
     on_error(text)
-  end)
+  end, true)
 end
 
 local function accept(self)
@@ -105,7 +105,6 @@ local function accept(self)
       self.loop.wait(self.listener)
     end
   end
-  self.listener:close()
 end
 
 local known = {
@@ -169,7 +168,7 @@ function broker.listen(text, options)
     closed = false,
     url = ("ws://%s:%d%s"):format(url.host_name, listener:port(), url.path),
   }, mt)
-  self.loop.spawn(function() accept(self) end, on_error)
+  self.loop.spawn(function() accept(self) end, on_error, true)
   return self
 end
 
@@ -177,7 +176,7 @@ end
 function methods:close()
   if self.closed then return end
   self.closed = true
-  self.listener:wake()
+  self.listener:close()
   for link in pairs(self.links) do link:close() end
 end
 
