@@ -48,6 +48,15 @@ void push_info(lua_State *L, stomp_state state, stomp_version version,
   lua_setfield(L, -2, "receipts");
 }
 
+void push_state(lua_State *L, const char *type, stomp_state state,
+                stomp_version version) {
+  lua_pushfstring(L, "%s %s", type, stomp_state_name(state));
+  if (version != STOMP_UNSETTLED) {
+    lua_pushfstring(L, " STOMP %s", stomp_version_name(version));
+    lua_concat(L, 2);
+  }
+}
+
 void set_counts(lua_State *L, const stomp_session_counts *s,
                 const stomp_connection_counts *b) {
   struct {

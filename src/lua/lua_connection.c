@@ -319,6 +319,14 @@ static int connection_counts(lua_State *L) {
   return 1;
 }
 
+/* tostring(c): "stomp.connection connected STOMP 1.2" */
+static int connection_tostring(lua_State *L) {
+  const stomp_connection *c = check_connection(L);
+  push_state(L, TYPE, stomp_connection_state(c),
+             stomp_session_version(stomp_connection_session(c)));
+  return 1;
+}
+
 void open_connection(lua_State *L) {
   static const luaL_Reg methods[] = { { "connect", connection_connect },
                                       { "accept", connection_accept },
@@ -349,6 +357,8 @@ void open_connection(lua_State *L) {
   lua_setfield(L, -2, "__index");
   lua_pushcfunction(L, connection_gc);
   lua_setfield(L, -2, "__gc");
+  lua_pushcfunction(L, connection_tostring);
+  lua_setfield(L, -2, "__tostring");
   lua_pop(L, 1);
   lua_pushcfunction(L, connection_new);
   lua_setfield(L, -2, "connection");

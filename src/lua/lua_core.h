@@ -20,6 +20,10 @@ stomp_outgoing check_outgoing(lua_State *L, int i);
 /* true, false (no room), or nil, message, err. */
 int push_sent(lua_State *L, stomp_status status, const stomp_error *error);
 
+/* Push the text "TYPE STATE", and the version where it is settled. */
+void push_state(lua_State *L, const char *type, stomp_state state,
+                stomp_version version);
+
 /* Push a table of a connection's state, version, heartbeat, receipts. */
 void push_info(lua_State *L, stomp_state state, stomp_version version,
                const stomp_heartbeat *heartbeat, size_t receipts);

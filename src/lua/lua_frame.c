@@ -171,6 +171,37 @@ static int frame_size(lua_State *L) {
   return 1;
 }
 
+/* Bytes of a header that tostring shows. */
+#define SHOWN 200
+
+/* What would break the line or the terminal is written \xHH: control characters,
+ * those of ISO 6429's second half (two bytes of UTF-8) too. */
+static void add_printable(luaL_Buffer *b, stomp_span text) {
+  size_t i, n = text.len < SHOWN ? text.len : SHOWN;
+  for (i = 0; i < n; i++) {
+    uint8_t c = text.bytes[i];
+    bool second = i > 0 && text.bytes[i - 1] == 0xc2 && c < 0xa0;
+    if (c >= 0x20 && c != 0x7f && !second) {
+      luaL_addchar(b, (char)c);
+    } else {
+      static const char digits[] = "0123456789abcdef";
+      luaL_addlstring(b, "\\x", 2);
+      luaL_addchar(b, digits[c >> 4]);
+      luaL_addchar(b, digits[c & 15]);
+    }
+  }
+  if (n < text.len)
+    luaL_addlstring(b, "...", 3);
+}
+
+static void push_printable(lua_State *L, stomp_span text) {
+  luaL_Buffer b;
+  luaL_buffinit(L, &b);
+  add_printable(&b, text);
+  luaL_pushresult(&b);
+}
+
+/* tostring(frame): one line, "MESSAGE /queue/a id=7 5 bytes" */
 static int frame_tostring(lua_State *L) {
   const stomp_frame *f = check_frame(L, 1);
   stomp_span to = STOMP_HEADER(f, "destination");
@@ -180,12 +211,12 @@ static int frame_tostring(lua_State *L) {
   lua_pushstring(L, stomp_command_name(f->command));
   if (to.bytes) {
     lua_pushliteral(L, " ");
-    push_span(L, to);
+    push_printable(L, to);
     lua_concat(L, 3);
   }
   if (id.bytes) {
     lua_pushliteral(L, " id=");
-    push_span(L, id);
+    push_printable(L, id);
     lua_concat(L, 3);
   }
   lua_pushfstring(L, " %d bytes", (int)f->body_len);

@@ -332,6 +332,19 @@ static int link_stats(lua_State *L) {
   return 1;
 }
 
+/* tostring(link): "stomp.link connected STOMP 1.2" */
+static int link_tostring(lua_State *L) {
+  link_box *box = luaL_checkudata(L, 1, TYPE);
+  snapshot s;
+  if (!box->link) {
+    lua_pushliteral(L, TYPE " closed");
+    return 1;
+  }
+  stompio_link_look(box->link, look, &s);
+  push_state(L, TYPE, s.state, s.version);
+  return 1;
+}
+
 static int link_pollfd(lua_State *L) {
   lua_pushinteger(L, stompio_link_fd(check_link(L)));
   return 1;
@@ -381,5 +394,7 @@ void open_links(lua_State *L) {
   lua_setfield(L, -2, "__index");
   lua_pushcfunction(L, link_gc);
   lua_setfield(L, -2, "__gc");
+  lua_pushcfunction(L, link_tostring);
+  lua_setfield(L, -2, "__tostring");
   lua_pop(L, 1);
 }
