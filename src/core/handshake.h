@@ -11,6 +11,8 @@
 #include "random.h"
 #include <stdbool.h>
 
+#define STOMP_HANDSHAKE_LINES 512 /* header lines of one head, at most */
+
 typedef struct stomp_handshake_options {
   bool server;
   const char *host;         /* client: Host, "name" or "name:port"; NUL-ended */
@@ -45,14 +47,16 @@ STOMP_CHECKED stomp_status stomp_handshake_start(stomp_handshake *h);
  *               server role the 101 is in the output
  *   STOMP_MORE  `in` is used up
  *   < 0         refused or malformed, final: see error, status, headers, body;
- *               in the server role the refusal (400, 404, 426) is in the output
+ *               in the server role the refusal (400, 405, 426, 431, 505) is in
+ *               the output where it fits
  * A refusal (status other than 101) is reported when its body is here as far
  * as the first KiB, Content-Length or the end, see stomp_handshake_ended. */
 STOMP_CHECKED stomp_status stomp_handshake_next(stomp_handshake *h,
                                                 stomp_span *in);
 
 /* The bytes have ended inside the handshake: always a failure (< 0): UREFUSED
- * with what came of a refusal's body, else UEOF. */
+ * with what came of a refusal's body, UGARBAGE where what came is no HTTP, else
+ * UEOF. */
 STOMP_CHECKED stomp_status stomp_handshake_ended(stomp_handshake *h);
 
 /* Client: whether a refusal is known and only more of its body is waited for,

@@ -6,17 +6,18 @@
 #include <string.h>
 
 static stomp_status check_protocol(stomp_handshake *h) {
-  stomp_span answer = stomp_handshake_find(h, "Sec-WebSocket-Protocol"), item;
-  stomp_span offered = stomp_buffer_span(&h->offered);
-  if (!answer.bytes)
-    return STOMP_OK;
-  while (stomp_http_next_item(&offered, &item))
+  stomp_span offered = stomp_buffer_span(&h->offered), item;
+  size_t n;
+  stomp_span answer = stomp_handshake_find(h, "Sec-WebSocket-Protocol", &n);
+  while (n == 1 && stomp_http_next_item(&offered, &item))
     if (item.len == answer.len && item.len < sizeof h->protocol &&
         memcmp(item.bytes, answer.bytes, item.len) == 0) {
       memcpy(h->protocol, item.bytes, item.len);
       return STOMP_OK;
     }
-  stomp_handshake_fail(h, STOMP_UPROTOCOL, "");
+  if (n == 0)
+    return STOMP_OK;
+  stomp_handshake_fail(h, STOMP_UPROTOCOL, n > 1 ? "several headers, " : "");
   stomp_error_add_bytes(&h->error, answer.bytes, answer.len);
   return STOMP_UPROTOCOL;
 }
@@ -34,38 +35,38 @@ static stomp_status check_extensions(stomp_handshake *h) {
   return STOMP_OK;
 }
 
+/* Several headers of one name are refused where one is wanted (RFC 6455, 11.3,
+ * says so of most): who put them there disagreed. */
+static stomp_status check_accept(stomp_handshake *h) {
+  size_t n;
+  stomp_span accept = stomp_handshake_find(h, "Sec-WebSocket-Accept", &n);
+  if (n != 1)
+    return stomp_handshake_fail(h, STOMP_UACCEPT,
+                                n ? "several headers" : "no such header");
+  return accept.len == sizeof h->accept &&
+             memcmp(accept.bytes, h->accept, sizeof h->accept) == 0
+           ? STOMP_OK
+           : stomp_handshake_fail(h, STOMP_UACCEPT, "");
+}
+
 /* RFC 6455, 4.1: what the 101 must say. */
 static stomp_status check_upgrade(stomp_handshake *h) {
-  stomp_span accept = stomp_handshake_find(h, "Sec-WebSocket-Accept");
-  if (!stomp_http_is_like(stomp_handshake_find(h, "Upgrade"), "websocket"))
+  size_t n;
+  stomp_span upgrade = stomp_handshake_find(h, "Upgrade", &n);
+  if (stomp_handshake_first_line(h).bytes[7] == '0')
+    return stomp_handshake_fail(h, STOMP_UUPGRADE, "HTTP/1.0");
+  if (n != 1 || !stomp_http_is_like(upgrade, "websocket"))
     return stomp_handshake_fail(h, STOMP_UUPGRADE, "header Upgrade");
-  if (!stomp_http_has_item(stomp_handshake_find(h, "Connection"), "Upgrade"))
+  if (!STOMP_HANDSHAKE_LISTS(h, "Connection", "Upgrade"))
     return stomp_handshake_fail(h, STOMP_UUPGRADE, "header Connection");
-  if (accept.len != sizeof h->accept ||
-      memcmp(accept.bytes, h->accept, sizeof h->accept) != 0)
-    return stomp_handshake_fail(h, STOMP_UACCEPT,
-                                accept.bytes ? "" : "no such header");
-  if (check_extensions(h) != STOMP_OK)
+  if (check_accept(h) != STOMP_OK || check_extensions(h) != STOMP_OK)
     return h->error.status;
   return check_protocol(h);
 }
 
-/* A refusal is told when so much of its body is here as people read. */
-static void expect_body(stomp_handshake *h) {
-  stomp_span length = stomp_handshake_find(h, "Content-Length");
-  size_t i, want = 0;
-  h->step = BODY;
-  h->body_want = STOMP_BODY_MAX;
-  for (i = 0; i < length.len && length.bytes[i] >= '0' &&
-              length.bytes[i] <= '9' && want < STOMP_BODY_MAX;
-       i++)
-    want = want * 10 + (size_t)(length.bytes[i] - '0');
-  if (length.len && i == length.len && want < STOMP_BODY_MAX)
-    h->body_want = want;
-}
-
 stomp_status stomp_handshake_refused(stomp_handshake *h) {
-  stomp_span location = stomp_handshake_find(h, "Location");
+  size_t n;
+  stomp_span location = stomp_handshake_find(h, "Location", &n);
   stomp_handshake_fail(h, h->in_proxy ? STOMP_UPROXY : STOMP_UREFUSED,
                        "status ");
   stomp_error_add_number(&h->error, h->status);
@@ -79,18 +80,7 @@ stomp_status stomp_handshake_refused(stomp_handshake *h) {
   return h->error.status;
 }
 
-stomp_status stomp_handshake_read_body(stomp_handshake *h, stomp_span *in) {
-  size_t want = h->body_want - stomp_buffer_len(&h->body);
-  size_t len = in->len < want ? in->len : want;
-  if (stomp_buffer_append(&h->body, in->bytes, len) != STOMP_OK)
-    return stomp_handshake_fail(h, STOMP_ENOMEM, "");
-  in->bytes += len;
-  in->len -= len;
-  h->offset += len;
-  return len == want ? stomp_handshake_refused(h) : STOMP_MORE;
-}
-
-stomp_status stomp_handshake_end_answer(stomp_handshake *h) {
+stomp_status stomp_handshake_end_answer(stomp_handshake *h, stomp_span *in) {
   bool tunnel = h->in_proxy && h->status >= 200 && h->status < 300;
   if (tunnel || (h->status >= 100 && h->status < 200 && h->status != 101)) {
     stomp_status status = STOMP_OK;
@@ -101,12 +91,10 @@ stomp_status stomp_handshake_end_answer(stomp_handshake *h) {
     stomp_handshake_forget(h);
     h->status = 0;
     return status == STOMP_OK ? STOMP_MORE
-                              : stomp_handshake_fail(h, STOMP_ENOMEM, "");
+                              : stomp_handshake_fail(h, status, "");
   }
-  if (h->status != 101 || h->in_proxy) {
-    expect_body(h);
-    return STOMP_MORE;
-  }
+  if (h->status != 101 || h->in_proxy)
+    return stomp_handshake_expect_body(h, in);
   if (check_upgrade(h) != STOMP_OK)
     return h->error.status;
   h->step = DONE;

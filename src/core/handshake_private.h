@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
- * The inside of a handshake, for its own files: handshake.c (life, the head),
- * handshake_answer.c (client) and handshake_request.c (server). */
+ * The inside of a handshake, for its own files: handshake.c (life, the
+ * client's request), handshake_head.c (lines), handshake_answer.c and
+ * handshake_body.c (client), handshake_request.c (server). */
 #ifndef STOMP_HANDSHAKE_PRIVATE_H
 #define STOMP_HANDSHAKE_PRIVATE_H
 
@@ -12,26 +13,41 @@
 
 typedef enum step { FIRST_LINE, HEADER_LINES, BODY, DONE, FAILED } step;
 
+/* Where a body is that comes in chunks. */
+typedef enum chunk {
+  NO_CHUNKS,
+  CHUNK_BEGIN, /* no digit of its size was there yet */
+  CHUNK_SIZE,
+  CHUNK_EXTENSION, /* behind the size, to the line's end */
+  CHUNK_DATA,
+  CHUNK_END
+} chunk;
+
 struct stomp_handshake {
   const stomp_memory *memory;
   const stomp_random *random;
   bool server;
   bool in_proxy; /* the answer that comes is the proxy's */
   bool started;  /* the request is in the output */
+  bool answered; /* server: the refusal is in the output */
   stomp_buffer *out;
-  stomp_buffer request;       /* client: what start sends */
+  stomp_buffer request;       /* client: what start sends; server: the answer */
   stomp_buffer proxy_request; /* client: empty without a proxy */
   stomp_buffer offered;       /* "v12.stomp, v11.stomp", our order */
   char accept[28];            /* client: the right answer to our key */
 
   step step;
-  size_t limit, taken; /* bytes of heads and body, all together */
-  uint64_t offset;     /* octets taken since birth */
-  stomp_buffer head;   /* lines without their ends, each ended by LF */
-  size_t line_start;   /* index in head's bytes */
+  size_t limit, taken;  /* bytes of heads and between chunks, all together */
+  uint64_t offset;      /* octets taken since birth */
+  uint64_t line_offset; /* of them when the line began */
+  stomp_buffer head;    /* lines without their ends, each ended by LF */
+  size_t line_start;    /* index in head's bytes */
+  size_t n_lines;       /* header lines of this head */
   unsigned status;
   stomp_buffer body;
-  size_t body_want; /* bytes of body to wait for */
+  size_t body_want; /* more bytes of body to wait for */
+  chunk chunk;
+  size_t chunk_left; /* bytes of this chunk to come */
   char protocol[64];
   stomp_error error;
 };
@@ -39,25 +55,54 @@ struct stomp_handshake {
 /* Fail for good; returns `status`. */
 stomp_status stomp_handshake_fail(stomp_handshake *h, stomp_status status,
                                   const char *detail);
-/* The value of the first header of that name; bytes == NULL: none. One pass
- * over the head. */
-stomp_span stomp_handshake_find(const stomp_handshake *h, const char *wanted);
-/* Queue a request that was prepared. */
+/* Queue a request or answer that was prepared, whole or not at all. */
 STOMP_CHECKED stomp_status stomp_handshake_send(stomp_handshake *h,
                                                 stomp_buffer *request);
+
+/* ---- The head (handshake_head.c) ---- */
+
+STOMP_CHECKED stomp_status stomp_handshake_read_head(stomp_handshake *h,
+                                                     stomp_span *in);
+/* What cannot become a first line is said before its end is there; `ended`:
+ * no more will come. */
+STOMP_CHECKED stomp_status stomp_handshake_check_start(stomp_handshake *h,
+                                                       bool ended);
+stomp_span stomp_handshake_first_line(const stomp_handshake *h);
+/* The value of the first header of that name, bytes == NULL: none; and how many
+ * there are. One pass over the head. */
+stomp_span stomp_handshake_find(const stomp_handshake *h, const char *wanted,
+                                size_t *count);
+/* Whether that item is in the comma list of any header of that name. */
+bool stomp_handshake_lists(const stomp_handshake *h, const char *wanted,
+                           stomp_span item, bool any_case);
+#define STOMP_HANDSHAKE_LISTS(h, wanted, text)                                 \
+  stomp_handshake_lists(                                                       \
+    h, wanted, (stomp_span){ (const uint8_t *)(text), sizeof(text) - 1 },      \
+    true)
 /* A new head begins. */
 void stomp_handshake_forget(stomp_handshake *h);
 
-/* Client: the head is complete; then the body of a refusal; then the refusal. */
-STOMP_CHECKED stomp_status stomp_handshake_end_answer(stomp_handshake *h);
+/* ---- The client's (handshake_answer.c, handshake_body.c) ---- */
+
+/* The head is complete; then the body of a refusal; then the refusal. */
+STOMP_CHECKED stomp_status stomp_handshake_end_answer(stomp_handshake *h,
+                                                      stomp_span *in);
+STOMP_CHECKED stomp_status stomp_handshake_expect_body(stomp_handshake *h,
+                                                       stomp_span *in);
 STOMP_CHECKED stomp_status stomp_handshake_read_body(stomp_handshake *h,
                                                      stomp_span *in);
 stomp_status stomp_handshake_refused(stomp_handshake *h);
 
-/* Server: the head is complete; answer with a refusal. */
+/* ---- The server's (handshake_request.c) ---- */
+
+STOMP_CHECKED stomp_status
+stomp_handshake_check_request_line(stomp_handshake *h, stomp_span line);
 STOMP_CHECKED stomp_status stomp_handshake_end_request(stomp_handshake *h);
+/* Fail with UREQUEST and answer so: status, reason, CRLF and further headers. */
 stomp_status stomp_handshake_refuse_request(stomp_handshake *h,
                                             const char *answer,
                                             const char *why);
+/* It has failed: answer that, unless it is answered. */
+void stomp_handshake_answer_failure(stomp_handshake *h);
 
 #endif

@@ -18,14 +18,19 @@ static uint8_t lower(uint8_t c) {
   return c >= 'A' && c <= 'Z' ? (uint8_t)(c + 32) : c;
 }
 
-bool stomp_http_is_like(stomp_span span, const char *text) {
+bool stomp_http_is_same(stomp_span a, stomp_span b) {
   size_t i;
-  if (span.len != strlen(text))
+  if (a.len != b.len)
     return false;
-  for (i = 0; i < span.len; i++)
-    if (lower(span.bytes[i]) != lower((uint8_t)text[i]))
+  for (i = 0; i < a.len; i++)
+    if (lower(a.bytes[i]) != lower(b.bytes[i]))
       return false;
   return true;
+}
+
+bool stomp_http_is_like(stomp_span span, const char *text) {
+  return stomp_http_is_same(
+    span, (stomp_span){ (const uint8_t *)text, strlen(text) });
 }
 
 stomp_span stomp_http_trimmed(stomp_span s) {
@@ -50,27 +55,24 @@ bool stomp_http_next_item(stomp_span *list, stomp_span *item) {
   return true;
 }
 
-bool stomp_http_has_item(stomp_span list, const char *text) {
-  stomp_span item;
-  while (stomp_http_next_item(&list, &item))
-    if (stomp_http_is_like(item, text))
-      return true;
-  return false;
-}
-
 bool stomp_http_put(stomp_buffer *b, const char *text) {
   return stomp_buffer_append(b, text, strlen(text)) == STOMP_OK;
 }
 
-bool stomp_http_is_clean(const char *s, size_t len, bool blanks) {
+size_t stomp_http_clean(stomp_span s, bool blanks) {
   size_t i;
-  for (i = 0; i < len; i++) {
-    uint8_t c = (uint8_t)s[i];
+  for (i = 0; i < s.len; i++) {
+    uint8_t c = s.bytes[i];
     if ((c < 0x20 && !(blanks && c == '\t')) || c == 0x7f ||
         (c == ' ' && !blanks))
-      return false;
+      break;
   }
-  return true;
+  return i;
+}
+
+bool stomp_http_is_clean(const char *s, size_t len, bool blanks) {
+  return stomp_http_clean((stomp_span){ (const uint8_t *)s, len }, blanks) ==
+         len;
 }
 
 void stomp_http_accept(const uint8_t *key, char accept[28]) {

@@ -13,6 +13,7 @@
 bool stomp_http_is_token(uint8_t c); /* RFC 9110, 5.6.2 */
 
 /* Equal but for the case of ASCII letters. */
+bool stomp_http_is_same(stomp_span a, stomp_span b);
 bool stomp_http_is_like(stomp_span span, const char *text);
 
 /* Without blanks round it. */
@@ -20,9 +21,10 @@ stomp_span stomp_http_trimmed(stomp_span s);
 
 /* Take the next item off a comma list; false: there is none. */
 bool stomp_http_next_item(stomp_span *list, stomp_span *item);
-bool stomp_http_has_item(stomp_span list, const char *text);
 
-/* No control characters (a tab where blanks may be), nor blanks unless allowed. */
+/* No control characters (a tab where blanks may be), nor blanks unless allowed;
+ * the first form tells how many octets are so. */
+size_t stomp_http_clean(stomp_span s, bool blanks);
 bool stomp_http_is_clean(const char *s, size_t len, bool blanks);
 
 /* Append; false: no room or memory. */
