@@ -114,7 +114,7 @@ repeat -- what waits here lets the handlers run
   ack_message = client:receive(patience)
 until not ack_message or ack_message.headers.messageId == "order-" .. run_id
 check(#orders == 1 and orders[1].item == "a bicycle", "the order: " .. json.encode(orders[1] or {}))
-check(ack_message ~= nil and ack_message.owner == acknowledged,
+check(ack_message ~= nil and ack_message.subscription == acknowledged.id,
   "acknowledged by a SEND with messageId " .. tostring(ack_message and ack_message.headers.messageId))
 
 -- Let the client work until something has come.

@@ -1,17 +1,20 @@
 -- SPDX-License-Identifier: MIT
--- One client: the calls that a program makes. It owns a link (what carries the
--- frames) and a loop (how to wait), and puts together pump (who waits), router
--- (for whom), receipts and events. Any number of coroutines may use it.
+-- One client: the calls that a program makes. It owns a loop (how to wait) and one
+-- link after another (what carries the frames), and puts together pump (who
+-- waits), router (for whom), receipts, events and reconnector. Any number of coroutines may use it.
 -- Knows the modules it puts together; transport and loop through their seams.
 local check = require "stomp.check"
+local errors = require "stomp.errors"
 local events_module = require "stomp.events"
 local failures = require "stomp.failures"
 local pump_module = require "stomp.pump"
 local queue = require "stomp.queue"
+local reconnect_module = require "stomp.reconnect"
 local receipts_module = require "stomp.receipts"
 local request_module = require "stomp.request"
 local router_module = require "stomp.router"
 local sending = require "stomp.sending"
+local statistics = require "stomp.statistics"
 local subscribing = require "stomp.subscribing"
 local transaction_module = require "stomp.transaction"
 require "stomp.message" -- gives frames their methods
@@ -23,33 +26,38 @@ local mt = { __name = "stomp.client", __index = methods }
 local DISCONNECT_TIMEOUT = 5
 local HANDLER_GRACE = 5
 
---- A client over an open link that is not CONNECTED yet. `settings`: the options
--- of connect with their defaults; `url` without secrets; `trace(direction,
+--- A client that is not connected yet. `settings`: the options of connect with
+-- their defaults; `urls`: in the order in which they are tried; `trace(direction,
 -- frame)`, or nil, watches.
-local function new(link, loop, settings, url, trace)
+local function new(loop, settings, urls, trace)
   local self = setmetatable({
     state = "connecting",
-    url = url,
+    url = nil,
     loop = loop.name,
     version = nil, server = nil, session = nil, heartbeat = nil,
     -- the project's own, not part of the interface
     settings = settings,
     trace = trace,
     watched = trace ~= nil,
-    pump = pump_module.new(link, loop),
+    pump = pump_module.new(loop),
     events = events_module.new(loop),
     receipts = nil,
     router = nil,
     transactions = nil,
     requests = nil,
+    reconnector = nil,
     leaving = false,
     n_subscriptions = 0,
+    n_reconnects = 0,
+    past = {},           -- counts of earlier links
   }, mt)
   self.receipts = receipts_module.new(self.pump)
   self.router = router_module.new(self, self.receipts, self.events)
   self.transactions = transaction_module.new(self)
   self.requests = request_module.new(self)
+  self.reconnector = reconnect_module.new(self, settings.reconnect, urls)
   self.pump.router = self.router
+  self.pump.lost = function(ended) return self.reconnector:lost(ended) end
   self.pump.observed = trace ~= nil
   self.pump.tolerant = settings.on_invalid_frame == "ignore"
   return self
@@ -76,12 +84,45 @@ function methods:inform(text)
   if self.trace then self.trace:inform(text) end
 end
 
---- CONNECTED came.
-function methods:connected(frame)
-  local info, headers = self.pump.link:info(), frame.headers
+--- A link was opened: it takes the place of the last one.
+function methods:attach(link)
+  local pump = self.pump
+  if pump.link then statistics.keep(self.past, pump.link) end
+  pump:attach(link)
+  self.router:adopt_held(link)
+end
+
+--- Make the first connection.
+-- @treturn[1] true
+-- @treturn[2] nil, message, err
+function methods:open()
+  local reconnector = self.reconnector
+  local frame, message, err = reconnector:connect_first()
+  if not frame then
+    self:close()
+    return nil, message, err
+  end
+  reconnector:up()
   self.state = "connected"
+  self.pump:rise()
+  return true
+end
+
+--- CONNECTED came.
+function methods:introduce(frame)
+  local info, headers = self.pump.link:info(), frame.headers
   self.version, self.heartbeat = info.version, info.heartbeat
   self.server, self.session = headers.server, headers.session
+  self.events:fire("connected", self, self.url)
+end
+
+--- The connection was lost, and another one will be made.
+function methods:link_lost(ended)
+  self:inform(ended.message)
+  self.receipts:lost(ended)
+  self.transactions:lost(ended.message, ended.err)
+  self.requests:lost(ended.message, ended.err)
+  self.router:lost()
 end
 
 --- It is over.
@@ -90,7 +131,8 @@ function methods:ended(ended)
   if self.trace then self.trace:ended(ended) end
   self.transactions:lost(ended.message, ended.err)
   self.requests:lost(ended.message, ended.err)
-  if not ended.clean then
+  self.reconnector:ended()
+  if not ended.clean and not self.pump.down then
     self.events:fire("disconnect", ended.message, ended.err)
   end
   self.events:fire("close", ended.clean, ended.message, ended.err)
@@ -238,7 +280,8 @@ function methods:run(timeout)
 end
 
 --- Call `f` at each event: error(message, err), close(clean, message, err),
--- disconnect(message, err), unhandled(message, client), which may wait;
+-- disconnect(message, err), connected(client, url), reconnect(client, url,
+-- attempt), unhandled(message, client), which may wait;
 -- sent(command, headers, body), received(frame), acked(message, how),
 -- receipt(id), which may not.
 -- @treturn function takes it off again
@@ -276,8 +319,19 @@ local function say_goodbye(self, deadline, timeout)
   return failures.late(entry.what, timeout)
 end
 
+-- There is no connection to say goodbye on.
+local function leave_down(self)
+  local lost = self.reconnector.backlog:size()
+  self:close()
+  self.events:settle(self.pump.loop.now() + HANDLER_GRACE)
+  if lost == 0 then return true end
+  return errors.failure("closed",
+    ("%d queued sends are lost: there was no connection"):format(lost))
+end
+
 --- Wait for outstanding receipts, send DISCONNECT, wait for its RECEIPT, close.
--- Whatever happens, it is closed afterwards.
+-- Whatever happens, it is closed afterwards. While reconnecting it returns at
+-- once.
 -- @tparam[opt] number timeout seconds [5]
 -- @treturn[1] true [, "no receipt"] also when it was closed already
 -- @treturn[2] nil, message, err: timeout, or how else it ended meanwhile
@@ -287,6 +341,7 @@ function methods:disconnect(timeout)
   local pump = self.pump
   local deadline = pump.loop.now() + timeout
   if pump.ended then return true end
+  if pump.down then return leave_down(self) end
   if self.leaving then
     pump:wait(pump:waiter("the end", true), deadline)
   else
@@ -308,7 +363,8 @@ end
 --- Close at once, without DISCONNECT. Never fails, may be called twice.
 function methods:close()
   local pump = self.pump
-  pump.link:close()
+  self.leaving = true
+  if pump.link then pump.link:close() end
   if pump.ended then return true end
   pump:finish(true)
   -- A plain script may end here: what was told of the end runs now.
@@ -318,20 +374,16 @@ function methods:close()
   return true
 end
 
---- Numbers: those of the link (frames, bytes, heart-beats, boxes), and
--- receipts_outstanding, reconnects, late_replies (those that came when nobody
--- waited any more).
+--- Numbers: those of its links (frames, bytes, heart-beats, boxes), and
+-- receipts_outstanding, reconnects, queued (sends that wait for a connection),
+-- late_replies (those that came when nobody waited any more).
 -- @treturn table
 function methods:stats()
-  local stats = self.pump.link:stats()
-  stats.receipts_outstanding = self.receipts:outstanding()
-  stats.late_replies = self.requests.late
-  stats.reconnects = 0
-  return stats
+  return statistics.of(self)
 end
 
 function mt:__tostring()
-  return ("stomp.client %s %s%s"):format(self.url, self.state,
+  return ("stomp.client %s %s%s"):format(self.url or "?", self.state,
     self.version and " STOMP " .. self.version or "")
 end
 

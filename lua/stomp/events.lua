@@ -1,7 +1,7 @@
 -- SPDX-License-Identifier: MIT
 -- Functions that a program wants to be called: on_error, on_close … of connect
 -- and client:on. Two ways to call them:
---   fire    error close disconnect unhandled: one after the other in a task of
+--   fire    error close disconnect connected reconnect unhandled: one after the other in a task of
 --           their own, so they may wait and call any client function
 --   notify  sent received acked receipt: at once, in the middle of the matter;
 --           they may not wait (for counters and logs)
@@ -15,6 +15,7 @@ local mt = { __index = methods }
 
 local known = {
   error = true, close = true, disconnect = true, unhandled = true,
+  reconnect = true, connected = true,
   sent = true, received = true, acked = true, receipt = true,
 }
 

@@ -2,7 +2,7 @@
 -- What a handler or receive gets: a frame of stomp.core, lazy (its headers and
 -- body become Lua values when first touched), bound to its subscription, with
 -- these methods. Loaded once; it adds them to every frame.
--- Knows core, errors and json; the subscription through `frame.owner`.
+-- Knows core, errors and json; the subscription through `frame.owner`, its tie.
 local core = require "stomp.core"
 local errors = require "stomp.errors"
 local json = require "stomp.json"
@@ -17,12 +17,12 @@ function methods:json()
 end
 
 local function settle(self, how, transaction)
-  local subscription = self.owner
-  if not subscription then
+  local tie = self.owner
+  if not tie then
     return errors.failure("invalid",
       ("%s: the message belongs to no subscription of this client"):format(how))
   end
-  local ok, message, err = subscription:settle(self, how, transaction, 3)
+  local ok, message, err = tie.subscription:settle(self, how, transaction, 3)
   return ok, message, err
 end
 
@@ -52,13 +52,13 @@ end
 -- @treturn[1] true
 -- @treturn[2] nil, message, err: invalid where it has no reply-to
 function methods:reply(body, headers)
-  local subscription, to = self.owner, self.headers["reply-to"]
-  if not subscription or not to then
+  local tie, to = self.owner, self.headers["reply-to"]
+  if not tie or not to then
     return errors.failure("invalid", "reply: the message has no reply-to")
   end
   local correlation = self.headers["correlation-id"]
   local ok, message, err =
-    subscription.client:answer(to, body, headers, correlation)
+    tie.subscription.client:answer(to, body, headers, correlation)
   return ok, message, err
 end
 

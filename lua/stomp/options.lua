@@ -28,7 +28,11 @@ local known = {
   on_error = { "function" },
   on_close = { "function" },
   on_disconnect = { "function" },
+  on_reconnect = { "function" },
   on_unhandled = { "function" },
+  reconnect = { "boolean table", false, "min max jitter attempts max_time "
+    .. "auth_attempts initial" },
+  before_connect = { "function", nil, "function(attempt): before each attempt" },
   loop = { "table", nil, "see docs/loops.md" },
   transport = { "table", nil, "see docs/transport.md" },
 }
@@ -47,6 +51,11 @@ local tls_types = {
   verify = "boolean", server_name = "string", min_version = "string",
   pin = "string",
 }
+local reconnect_types = {
+  min = "number", max = "number", jitter = "number", attempts = "number",
+  max_time = "number", auth_attempts = "number", initial = "boolean",
+}
+local reconnect_defaults = { min = 0.5, max = 30, jitter = 0.5, auth_attempts = 1 }
 local choices = {
   on_invalid_frame = { close = true, ignore = true },
   binary = { auto = true, always = true, never = true },
@@ -66,6 +75,19 @@ local function check_group(given, name, group, level)
   check_numbers(given[name], level + 1)
 end
 
+-- true and a table mean the defaults, and what they change.
+local function read_reconnect(given, level)
+  if not given then return false end
+  local options = {}
+  if given == true then given = {} end
+  for name, value in pairs(reconnect_defaults) do options[name] = value end
+  for name, value in pairs(given) do options[name] = value end
+  if options.jitter > 1 then
+    error("option 'jitter' is a part: 0 to 1", level + 1)
+  end
+  return options
+end
+
 --- Check what the program gave (raises at `level`) and fill in the defaults.
 local function read(given, level)
   given = check.options(given, types, level + 1)
@@ -73,6 +95,9 @@ local function read(given, level)
   check_group(given, "heartbeat", heartbeat_types, level + 1)
   check_group(given, "limits", limit_types, level + 1)
   check_group(given, "tls", tls_types, level + 1)
+  if type(given.reconnect) == "table" then
+    check_group(given, "reconnect", reconnect_types, level + 1)
+  end
   for name, allowed in pairs(choices) do
     if given[name] ~= nil and not allowed[given[name]] then
       error(("option '%s': \"%s\" is none of its values"):format(name,
@@ -92,6 +117,7 @@ local function read(given, level)
   end
   local beats = settings.heartbeat or {}
   settings.heartbeat = { send = beats.send or 10, receive = beats.receive or 10 }
+  settings.reconnect = read_reconnect(settings.reconnect, level + 1)
   return settings
 end
 

@@ -94,14 +94,27 @@ function methods:waiting()
   return self.n_waiting
 end
 
---- Forget what was not begun, and tell it to `f`.
-function methods:clear(f)
+-- Those that have items or a key.
+local function all_lanes(self)
   local lanes = {}
   for _, lane in pairs(self.lanes) do lanes[lane] = true end
+  for i = self.ready.first, self.ready.last do lanes[self.ready[i]] = true end
+  return lanes
+end
+
+--- Call `f` with each item that was not begun.
+function methods:each(f)
+  for lane in pairs(all_lanes(self)) do
+    for i = lane.items.first, lane.items.last do f(lane.items[i]) end
+  end
+end
+
+--- Forget what was not begun, and tell it to `f`.
+function methods:clear(f)
+  local lanes = all_lanes(self)
   local lane = queue.pop(self.ready)
   while lane do -- nobody works on these
     if lane.key ~= nil then self.lanes[lane.key] = nil end
-    lanes[lane] = true
     lane = queue.pop(self.ready)
   end
   self.n_waiting = 0

@@ -7,8 +7,12 @@
 -- The promise that everything here keeps: while anybody waits, somebody owns
 -- the pump or has been woken to take it.
 --
+-- While the pump is `down` its link is lost and another one is being made: only
+-- the maker (whose waiters have `making`) pumps, the others rest until `rise`.
+--
 -- No pcall round a wait (Lua 5.1 cannot yield through it), nothing in globals: a
--- pump nobody waits on is the collector's. Knows queue and both seams.
+-- pump nobody waits on is the collector's. Knows errors, queue and both seams.
+local errors = require "stomp.errors"
 local queue = require "stomp.queue"
 
 local methods = {}
@@ -16,13 +20,21 @@ local mt = { __index = methods }
 
 -- Frames that one coroutine may take before the others get a turn.
 local TURN = 256
---- A pump for an open link. `router` gets `route(frame)`, `ended(ended)` once,
--- `explain(err)` for the message of an unclean one, and `stalled(what)`.
-local function new(link, loop)
+--- A pump whose link is still to be made: it is down. `router` gets
+-- `route(frame)`, `ended(ended)` once, `explain(err)` for the message of an unclean
+-- end, and `stalled(what)`; `lost(ended)` is asked at an end of the link whether
+-- another one will be made.
+local function new(loop)
   return setmetatable({
-    link = link,
+    link = nil,
     loop = loop,
     router = nil,       -- set by the client
+    lost = nil,         -- too
+    connection = 0,     -- how many links there were, this one included
+    down = true,        -- there is no link to send on
+    link_ended = nil,   -- how the present link ended, as `ended`
+    maker = nil,        -- what the maker of the next link waits for
+    making_room = nil,  -- the same where that is room in the outbox
     owner = nil,        -- coroutine (or "main") that waits for the link
     owner_drives = false, -- it is no task: it drives the loop from beneath
     waiting = {},       -- waiters, dense
@@ -50,7 +62,8 @@ function methods:waiter(what, control)
     control = control or false,
     condition = self.loop.condition(),
     done = false,
-    pumping = false,       -- it waits for the link, not on its condition
+    pumping = nil,         -- the link that it waits for, not on its condition
+    making = false,        -- it belongs to the maker of the link
     value = nil,           -- what came
     message = nil, err = nil, -- or why it does not come
     at = nil,              -- its place in `waiting`
@@ -62,7 +75,7 @@ local function enlist(self, waiter)
   self.waiting[n], waiter.at, waiter.rested = waiter, n, false
   if waiter.control then
     self.control = self.control + 1
-    if self.control == 1 then self.link:awaiting(true) end
+    if self.control == 1 and self.link then self.link:awaiting(true) end
   end
 end
 
@@ -74,7 +87,7 @@ local function delist(self, waiter)
   self.waiting[n], waiter.at = nil, nil
   if waiter.control then
     self.control = self.control - 1
-    if self.control == 0 then self.link:awaiting(false) end
+    if self.control == 0 and self.link then self.link:awaiting(false) end
   end
 end
 
@@ -92,15 +105,19 @@ end
 
 -- An owner does not rest on its condition: it waits for the link, so that is
 -- what wakes it.
-local function wake(self, waiter)
-  if waiter.pumping then self.link:nudge() else waiter.condition:signal() end
+local function wake(waiter)
+  if waiter.pumping then
+    waiter.pumping:nudge()
+  else
+    waiter.condition:signal()
+  end
 end
 
 --- What a waiter waited for has come.
 function methods:deliver(waiter, value)
   waiter.done, waiter.value = true, value
   delist(self, waiter)
-  wake(self, waiter)
+  wake(waiter)
 end
 
 --- What a waiter waits for will not come.
@@ -112,18 +129,46 @@ end
 --- Wake one waiter to pump, unless somebody does.
 function methods:hand_over()
   local waiter = self.waiting[#self.waiting]
+  if self.down then waiter = self.maker end
   if waiter and not self.owner then waiter.condition:signal() end
 end
 
 -- ---- The end ----
 
---- It is over: tell everybody. The first end counts.
+local function finish(self, ended)
+  if self.ended then return end
+  self.ended = ended
+  for _, waiter in ipairs(self.waiting) do wake(waiter) end
+  self.router:ended(ended)
+end
+
+--- It is over for good: tell everybody. The first end counts.
 function methods:finish(clean, note, message, err)
   if self.ended then return end
   if err then message = self.router:explain(err) end
-  self.ended = { clean = clean, note = note, message = message, err = err }
-  for _, waiter in ipairs(self.waiting) do wake(self, waiter) end
-  self.router:ended(self.ended)
+  finish(self, { clean = clean, note = note, message = message, err = err })
+end
+
+-- The owner may wait for a link that is none any more.
+local function wake_owner(self)
+  if self.owner then self.link:nudge() end
+end
+
+--- The link has ended: for good, unless `lost` says that another one is made.
+function methods:link_over(clean, note, message, err)
+  if self.ended or self.link_ended then return end
+  if err then message = self.router:explain(err) end
+  local ended = { clean = clean, note = note, message = message, err = err }
+  self.link_ended = ended
+  if self.down then
+    wake_owner(self)
+  elseif self.lost(ended) then
+    self.down = true
+    self.link:close()
+    wake_owner(self)
+  else
+    finish(self, ended)
+  end
 end
 
 --- Take what link:next() gave: route a frame, note an end. True for a frame.
@@ -133,11 +178,37 @@ function methods:accept(frame, message, err)
     return true
   end
   if frame == false then
-    self:finish(true, message)
+    self:link_over(true, message)
   elseif message then
-    self:finish(false, nil, message, err)
+    self:link_over(false, nil, message, err)
   end
   return false
+end
+
+--- The link would not take a frame: look whether it has ended.
+function methods:notice_end()
+  local link = self.link
+  while self.link == link and self:accept(link:next()) do
+    -- frames that came before the end are routed
+    if self.ended then return end
+  end
+end
+
+-- ---- One link after another ----
+
+--- A new link takes the place of the last; the pump stays down.
+function methods:attach(link)
+  self.link, self.link_ended = link, nil
+  self.connection = self.connection + 1
+  if self.control > 0 then link:awaiting(true) end
+end
+
+--- All that the maker had to send is on its way: the others may go on.
+function methods:rise()
+  self.down = false
+  local waiter = queue.pop(self.room)
+  if waiter then self:deliver(waiter) end
+  self:hand_over()
 end
 
 -- ---- Pumping ----
@@ -162,16 +233,30 @@ end
 
 -- There may be room in the outbox: let the first who waits for it try.
 local function offer_room(self)
-  local waiter = queue.pop(self.room)
+  local waiter
+  if self.down then
+    waiter, self.making_room = self.making_room, nil
+  else
+    waiter = queue.pop(self.room)
+  end
   if waiter then self:deliver(waiter) end
+end
+
+local function wants_room(self)
+  return queue.size(self.room) > 0 or self.making_room ~= nil
+end
+
+-- Nothing more comes to this waiter through the link.
+local function is_over(self, waiter)
+  return self.ended or (waiter.making and self.link_ended)
 end
 
 local function wait_for_link(self, waiter, left)
   local drives, beneath = not self.loop.running(), owner_beneath(self)
   self.owner, self.owner_drives = current(), drives
-  waiter.pumping = true
+  waiter.pumping = self.link
   self.loop.wait(self.link, left)
-  waiter.pumping = false
+  waiter.pumping = nil
   self.owner, self.owner_drives = beneath, beneath ~= nil
 end
 
@@ -194,7 +279,7 @@ local function take_all(self, waiter)
     if not self:accept(link:next()) then return false end
     if waiter.done or self.ended then return false end
   end
-  return true
+  return not is_over(self, waiter)
 end
 
 local function left_until(self, deadline)
@@ -204,11 +289,12 @@ end
 -- One round of the owner; true when the time is over.
 local function pump(self, waiter, deadline)
   local more = take_all(self, waiter)
-  if waiter.done or self.ended then return false end
+  if waiter.done or is_over(self, waiter) then return false end
+  if self.down and not waiter.making then return false end
   if self.tolerant then self.router:ignored(self.link:warning()) end
   if self.control > 0 and self.link:stalled() then fail_control(self) end
   if waiter.done then return false end
-  if queue.size(self.room) > 0 and not self.link:wants_room() then
+  if wants_room(self) and not self.link:wants_room() then
     offer_room(self) -- it came before: taking frames took its signal, too
     return false
   end
@@ -224,6 +310,7 @@ local function pump(self, waiter, deadline)
 end
 
 local function rest(self, waiter, deadline)
+  if self.down then self:hand_over() end
   local left = left_until(self, deadline)
   if left and left <= 0 and waiter.rested then return true end
   waiter.rested = true -- a time-out of 0, too, gives the others one turn
@@ -239,16 +326,18 @@ function methods:wait(waiter, deadline)
   drop_torn_owner(self)
   replace(self, waiter)
   enlist(self, waiter)
-  while not waiter.done and not self.ended and not late do
-    if is_free(self) then
+  if waiter.making then self.maker = waiter end
+  while not waiter.done and not is_over(self, waiter) and not late do
+    if is_free(self) and (not self.down or waiter.making) then
       late = pump(self, waiter, deadline)
     else
       late = rest(self, waiter, deadline)
     end
   end
   delist(self, waiter)
+  if waiter.making then self.maker = nil end
   self.of[current()] = nil
-  if owner_beneath(self) then self.link:nudge() end -- what came may be its own
+  if owner_beneath(self) and self.link then self.link:nudge() end -- what came may be its own
   self:hand_over()
   return waiter.done
 end
@@ -275,11 +364,13 @@ end
 -- @treturn[1] true
 -- @treturn[2] nil, message, err of the link, or that of a limit
 -- @treturn[3] false no room in time, or the end came; nothing was sent
+-- With d.queue == false the call belongs to the present connection.
 function methods:push(timeout, what, method, a, b, c, d)
-  local link = self.link
   local ok, message, err = false, nil, nil
   local deadline, waiter
+  local connection = self.connection
   if queue.size(self.room) == 0 then
+    local link = self.link
     ok, message, err = link[method](link, a, b, c, d)
   end
   while ok == false do
@@ -295,6 +386,11 @@ function methods:push(timeout, what, method, a, b, c, d)
       if waiter.err then return nil, waiter.message, waiter.err end
       return false
     end
+    if d and d.queue == false and self.connection ~= connection then
+      offer_room(self)
+      return errors.failure("closed", what .. ": the connection was lost")
+    end
+    local link = self.link
     ok, message, err = link[method](link, a, b, c, d)
     if ok ~= false then offer_room(self) end
   end

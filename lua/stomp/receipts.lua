@@ -3,6 +3,9 @@
 -- frames need not be processed yet (STOMP 1.2, "RECEIPT"; RabbitMQ answers out
 -- of order), so each frame is awaited by itself. Ids are of [A-Za-z0-9-] only:
 -- no broker's escaping can change one.
+--
+-- An entry that has `again` (command, headers, body, options) outlives its
+-- connection: it is sent again on the next one.
 -- Knows pump and failures.
 local failures = require "stomp.failures"
 
@@ -23,6 +26,12 @@ function methods:expect(what, id)
   end
   local entry = self.pump:waiter("no RECEIPT for " .. what, true)
   entry.id = id
+  entry.serial = self.serial
+  entry.again = nil      -- what is sent again after a reconnect
+  entry.kept = false     -- another one sends it again
+  entry.connection = nil -- on which it was sent last
+  entry.sent_at = nil
+  entry.suspect = false  -- it may have ended a connection
   self.open[id] = entry
   self.n_open = self.n_open + 1
   return entry
@@ -87,9 +96,11 @@ function methods:await(entry, deadline, seconds)
   return true
 end
 
--- Waiter `follower` is delivered when `entry` and what else it follows are
--- answered or given up.
-local function follow(entry, follower)
+--- Waiter `follower` is delivered when `entry` and what else it follows are
+-- answered or given up. `follower.left`: how many that are.
+function methods:follow(entry, follower)
+  follower.left = follower.left or 0
+  if self.open[entry.id] ~= entry then return end
   local followers = entry.followers or {}
   entry.followers = followers
   followers[#followers + 1] = follower
@@ -111,9 +122,7 @@ function methods:await_all(entries, what, deadline, seconds)
   local pump = self.pump
   local waiter = pump:waiter(what, true)
   waiter.left = 0
-  for _, entry in ipairs(entries) do
-    if self.open[entry.id] == entry then follow(entry, waiter) end
-  end
+  for _, entry in ipairs(entries) do self:follow(entry, waiter) end
   if waiter.left == 0 then return true end
   if not pump:wait(waiter, deadline) then
     for _, entry in ipairs(entries) do unfollow(entry, waiter) end
@@ -132,6 +141,60 @@ function methods:flush(deadline, seconds)
   local entries = {}
   for _, entry in pairs(self.open) do entries[#entries + 1] = entry end
   return self:await_all(entries, #entries .. " RECEIPTs", deadline, seconds)
+end
+
+-- ---- One connection after another ----
+
+--- Whether its RECEIPT is still awaited.
+function methods:is_open(entry)
+  return self.open[entry.id] == entry
+end
+
+--- The frame of this entry went out on the present connection.
+function methods:sent(entry)
+  entry.connection, entry.sent_at = self.pump.connection, self.pump.loop.now()
+end
+
+--- It will not be answered: its waiter gets this error.
+function methods:refuse(entry, message, err)
+  if not drop(self, entry) then return end
+  local _, text, told = failures.over({ message = message, err = err },
+    entry.what, UNKNOWN)
+  self.pump:fail(entry, text, told)
+  tell_followers(self, entry, text, told)
+end
+
+--- A connection was lost: what is not sent again gets no RECEIPT any more.
+function methods:lost(ended)
+  local gone = {}
+  for _, entry in pairs(self.open) do
+    if entry.connection and not (entry.again or entry.kept) then gone[#gone + 1] = entry end
+  end
+  for _, entry in ipairs(gone) do self:refuse(entry, ended.message, ended.err) end
+end
+
+--- What was sent on the last connection after `since` may have ended it.
+function methods:suspect(since)
+  local connection = self.pump.connection
+  for _, entry in pairs(self.open) do
+    if entry.connection == connection then
+      entry.suspect = entry.again ~= nil and entry.sent_at >= since
+    end
+  end
+end
+
+--- Those that were sent on an earlier connection and are to be sent again, in
+-- the order in which they were made.
+function methods:unanswered()
+  local list = {}
+  for _, entry in pairs(self.open) do
+    if entry.again and entry.connection
+      and entry.connection ~= self.pump.connection then
+      list[#list + 1] = entry
+    end
+  end
+  table.sort(list, function(a, b) return a.serial < b.serial end)
+  return list
 end
 
 --- How many are expected. O(1).

@@ -36,8 +36,9 @@ local MOST_PLACES = 1024
 
 --- The requests of a client.
 local function new(client)
-  return setmetatable({
+  local self = setmetatable({
     client = client,
+    tie = nil,     -- what replies are bound to, as messages to theirs
     next_id = unique.new(function(n) return client.pump.loop.random(n) end),
     waiting = {},  -- correlation id -> waiter
     places = {},   -- reply-to -> where its replies come
@@ -45,6 +46,8 @@ local function new(client)
     n_places = 0, n_subscriptions = 0,
     late = 0,      -- replies that nobody waited for
   }, mt)
+  self.tie = { subscription = self }
+  return self
 end
 
 -- ---- Where replies come
@@ -136,7 +139,7 @@ function methods:offer(frame)
   local waiter = id and self.waiting[id]
   if waiter then
     self.waiting[id] = nil
-    self.client.pump:deliver(waiter, frame:bind(self))
+    self.client.pump:deliver(waiter, frame:bind(self.tie))
   else
     self.late = self.late + 1
     self.client:inform(("reply %s, for which nobody waits"):format(tostring(id)))
@@ -209,13 +212,17 @@ function methods:request(destination, body, options, level)
   local pump = client.pump
   local timeout = options.timeout or client.settings.confirm_timeout
   local deadline = pump.loop.now() + timeout
+  if pump.down and not pump.ended then
+    ok, message, err = client.reconnector:await_up("request", timeout)
+    if not ok then return nil, message, err end
+  end
   local place, id
   place, id, err = prepare(self, reply, timeout)
   if not place then return nil, id, err end
   local waiter = pump:waiter("no reply from " .. tostring(destination), true)
   waiter.place, self.waiting[id] = place, waiter
   ok, message, err = sending.send(client, destination, body, options.headers,
-    { timeout = timeout, content_length = options.content_length },
+    { timeout = timeout, queue = false, content_length = options.content_length },
     level + 1,
     { ["reply-to"] = place.to, ["correlation-id"] = id })
   if ok then pump:wait(waiter, deadline) end

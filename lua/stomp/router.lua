@@ -28,12 +28,15 @@ local function new(client, receipts, events)
     left = {},            -- ids that we unsubscribed
     warned = {},          -- ids that were warned about
     n_left = 0, n_warned = 0,
+    n_added = 0,
     n_messages = 0,       -- routed so far: their order over subscriptions
   }, mt)
 end
 
 function methods:add(subscription)
   self.subscriptions[subscription.id] = subscription
+  self.n_added = self.n_added + 1
+  subscription.serial = self.n_added
   self.left[subscription.id] = nil
 end
 
@@ -43,6 +46,32 @@ function methods:remove(subscription)
   self.subscriptions[id] = nil
   if self.n_left >= REMEMBER then self.left, self.n_left = {}, 0 end
   self.left[id], self.n_left = true, self.n_left + 1
+end
+
+-- ---- One connection after another ----
+
+--- The subscriptions that were sent, in the order in which they were made.
+function methods:in_order()
+  local list = {}
+  for _, subscription in pairs(self.subscriptions) do
+    if subscription.sent_at and not subscription.closed then
+      list[#list + 1] = subscription
+    end
+  end
+  table.sort(list, function(a, b) return a.serial < b.serial end)
+  return list
+end
+
+--- The connection was lost.
+function methods:lost()
+  for _, subscription in pairs(self.subscriptions) do subscription:lost() end
+end
+
+--- A new link: what is still held counts towards its inbox.
+function methods:adopt_held(link)
+  for _, subscription in pairs(self.subscriptions) do
+    subscription:adopt_held(link)
+  end
 end
 
 -- ---- MESSAGE ----
@@ -114,19 +143,34 @@ local function sentence(frame)
   return line == "" and said or said .. ": " .. line
 end
 
+-- Words of an ERROR that answers CONNECT, but not for good.
+local passing = { "unavailable", "starting", "shutting", "try again", "overload",
+  "too many", "limit", "timeout", "timed out" }
+
+local function is_for_good(text)
+  text = text:lower()
+  for _, word in ipairs(passing) do
+    if text:find(word, 1, true) then return false end
+  end
+  return true
+end
+
 -- An ERROR is the end, though RabbitMQ goes on after it (STOMP 1.2, "ERROR": the
 -- server MUST close; we do not wait for that).
 local function route_error(self, frame)
   local client = self.client
   local link = client.pump.link
   local _, _, told = link:next() -- the link's own words know the last frames
-  local err = errors.new("broker", sentence(frame), {
+  local said = sentence(frame)
+  local err = errors.new("broker", said, {
     frame = frame,
     after = told and told.after,
-    permanent = client.state == "connecting" or nil,
+    permanent = self.connecting ~= nil and is_for_good(said) or nil,
   })
   link:close()
-  client.pump:finish(false, nil, err.message, err)
+  local entry = self.receipts.open[frame.headers["receipt-id"]]
+  if entry then self.receipts:refuse(entry, err.message, err) end
+  client.pump:link_over(false, nil, err.message, err)
 end
 
 -- ---- All ----
@@ -217,7 +261,7 @@ function methods:take()
   if pump.turn >= TURN then pump:give_turn() end
   while true do
     local frame = oldest(self)
-    if frame or pump.owner or pump.ended then return frame end
+    if frame or pump.owner or pump.down or pump.ended then return frame end
     pump.turn = pump.turn + 1
     if not pump:accept(pump.link:next()) or pump.turn >= TURN then
       return oldest(self)

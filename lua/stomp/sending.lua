@@ -1,7 +1,8 @@
 -- SPDX-License-Identifier: MIT
--- How a client's frames go out: bodies, headers, room in the outbox, receipts.
--- Knows check, headers, json, errors, failures; pump and receipts through the
--- client.
+-- How a client's frames go out: bodies, headers, room in the outbox, receipts;
+-- and where they go while there is no connection.
+-- Knows check, headers, json, errors, failures; pump, receipts and reconnector
+-- through the client.
 local check = require "stomp.check"
 local errors = require "stomp.errors"
 local failures = require "stomp.failures"
@@ -9,20 +10,84 @@ local headers_of = require "stomp.headers"
 local json = require "stomp.json"
 
 local send_options = {
-  confirm = "boolean", timeout = "number", content_length = "boolean",
+  confirm = "boolean string", queue = "boolean", timeout = "number", content_length = "boolean",
   transaction = "table string",
 }
 
 local without_length = { content_length = false }
+local without_queue = { queue = false }
+local without_both = { content_length = false, queue = false }
 
---- Queue a frame; wait up to `timeout` seconds for room in the outbox.
+-- Frames that wait for a connection where there is none; SENDs are queued, the
+-- others belong to the connection that is lost.
+local waits = { SUBSCRIBE = true, BEGIN = true }
+
+local function has_transaction(headers)
+  if headers[1] == nil then return headers.transaction ~= nil end
+  for _, pair in ipairs(headers) do
+    if pair[1] == "transaction" then return true end
+  end
+  return false
+end
+
+-- There is no connection.
+-- @treturn[1] true it is queued
+-- @treturn[2] false there is one now
+-- @treturn[3] nil, message, err; nothing was or will be sent
+local function transmit_later(client, timeout, command, what, headers, body,
+                              options, entry)
+  local reconnector = client.reconnector
+  local text = command .. " " .. what
+  if waits[command] then
+    local ok, message, err = reconnector:await_up(text, timeout)
+    if ok then return false end
+    return nil, message, err
+  elseif command ~= "SEND" or (options and options.queue == false)
+    or has_transaction(headers) then
+    return errors.failure("closed", text .. ": the connection was lost")
+  end
+  local item = {
+    command = command, what = text, headers = headers, body = body,
+    options = options, entry = entry,
+  }
+  if entry then entry.item = item end
+  return reconnector.backlog:add(item, client.version, timeout)
+end
+
+-- Whether the link would not take a frame because it has ended, and another one
+-- is being made.
+local function is_lost(client, err)
+  local pump = client.pump
+  if not client.reconnector.options or err.kind == "invalid"
+    or err.kind == "limit" then return false end
+  if not pump.down then pump:notice_end() end
+  return pump.down and not pump.ended
+end
+
+--- Queue a frame; wait up to `timeout` seconds for room in the outbox. `entry`:
+-- its RECEIPT, or nil; `on_sent()` is called once it is queued on a connection,
+-- if it is at once.
 -- @treturn[1] true
 -- @treturn[2] nil, message, err; nothing was sent
-local function transmit(client, timeout, command, what, headers, body, options)
+local function transmit(client, timeout, command, what, headers, body, options,
+                        entry, on_sent)
   local pump = client.pump
-  local ok, message, err =
-    pump:push(timeout, what, "send", command, headers, body, options)
+  local ok, message, err
+  repeat
+    local again = false
+    if pump.down then
+      ok, message, err = transmit_later(client, timeout, command, what, headers,
+        body, options, entry)
+      if ok then return true end
+      if ok == nil then return nil, message, err end
+    end
+    ok, message, err =
+      pump:push(timeout, what, "send", command, headers, body, options)
+    if ok == nil then again = is_lost(client, err) end
+  until not again
   if ok then
+    if entry then client.receipts:sent(entry) end
+    if on_sent then on_sent() end
     if client.watched then client:sent(command, headers, body) end
     return true
   end
@@ -40,20 +105,35 @@ local function set_header(headers, name, value)
   end
 end
 
---- The same with a receipt, which is waited for.
+-- Nobody waits for it any more: it need not be sent where it was not yet.
+local function withdraw(client, entry)
+  if entry.item then client.reconnector.backlog:remove(entry.item) end
+end
+
+--- The same with a receipt, which is waited for; across connections unless
+-- `how` is "once". `how` may be a function, which gets the entry and cares for
+-- that itself.
 local function transmit_confirmed(client, timeout, command, what, headers, body,
-                                  options)
+                                  options, how, on_sent)
   local receipts = client.receipts
   local deadline = client.pump.loop.now() + timeout
   local entry = receipts:expect(command .. " " .. what)
   set_header(headers, "receipt", entry.id)
-  local ok, message, err =
-    transmit(client, timeout, command, what, headers, body, options)
+  if type(how) == "function" then
+    how(entry)
+  elseif how ~= "once" and client.reconnector.options then
+    entry.again = { command = command, headers = headers, body = body,
+      options = options }
+  end
+  local ok, message, err = transmit(client, timeout, command, what, headers, body,
+    options, entry, on_sent)
   if not ok then
     receipts:forget(entry)
     return nil, message, err
   end
-  return receipts:await(entry, deadline, timeout)
+  ok, message, err = receipts:await(entry, deadline, timeout)
+  withdraw(client, entry)
+  return ok, message, err
 end
 
 --- The same within a transaction: COMMIT waits for the RECEIPT.
@@ -62,8 +142,8 @@ local function transmit_expecting(client, timeout, command, what, headers, body,
   local receipts = client.receipts
   local entry = receipts:expect(command .. " " .. what)
   set_header(headers, "receipt", entry.id)
-  local ok, message, err =
-    transmit(client, timeout, command, what, headers, body, options)
+  local ok, message, err = transmit(client, timeout, command, what, headers, body,
+    options, entry)
   if not ok then
     receipts:forget(entry)
     return nil, message, err
@@ -72,10 +152,27 @@ local function transmit_expecting(client, timeout, command, what, headers, body,
   return true
 end
 
--- Which of these three a send wants.
-local function way_of(options, transaction)
-  if not options.confirm then return transmit end
-  return transaction and transmit_expecting or transmit_confirmed
+-- What link:send is to be told.
+local function link_options(options)
+  if options.content_length == false then
+    return options.queue == false and without_both or without_length
+  end
+  return options.queue == false and without_queue or nil
+end
+
+-- In the way that its options want: bare, with a receipt, or within a
+-- transaction with one.
+local function put(client, options, transaction, destination, headers, body)
+  local timeout = options.timeout or client.settings.confirm_timeout
+  local told = link_options(options)
+  if not options.confirm then
+    return transmit(client, timeout, "SEND", destination, headers, body, told)
+  elseif transaction then
+    return transmit_expecting(client, timeout, "SEND", destination, headers, body,
+      told, transaction)
+  end
+  return transmit_confirmed(client, timeout, "SEND", destination, headers, body,
+    told, options.confirm)
 end
 
 -- A table goes out as JSON, and says so.
@@ -96,6 +193,15 @@ local function check_destination(destination, level)
   return true
 end
 
+local function check_options(given, level)
+  given = check.options(given, send_options, level + 1)
+  if type(given.confirm) == "string" and given.confirm ~= "once" then
+    error(("option 'confirm': true, false or \"once\" expected, got \"%s\"")
+      :format(given.confirm), level + 1)
+  end
+  return given
+end
+
 -- The transaction of a send, false where it has none: the argument's, or the
 -- option's.
 local function find_transaction(client, given, option, level)
@@ -113,7 +219,7 @@ end
 local function send(client, destination, body, headers, options, level, more,
                     within)
   check.argument("body", body, "string table", level + 1)
-  options = check.options(options, send_options, level + 1)
+  options = check_options(options, level + 1)
   local transaction
   local ok, message, err = check_destination(destination, level + 1)
   if not ok then return nil, message, err end
@@ -132,10 +238,7 @@ local function send(client, destination, body, headers, options, level, more,
   end
   ours, message, err = headers_of.join(headers, ours, level + 1)
   if not ours then return nil, message, err end
-  local put = way_of(options, transaction)
-  return put(client, options.timeout or client.settings.confirm_timeout, "SEND",
-    destination, ours, body,
-    options.content_length == false and without_length or nil, transaction)
+  return put(client, options, transaction, destination, ours, body)
 end
 
 return {

@@ -1,11 +1,14 @@
 -- SPDX-License-Identifier: MIT
 -- SUBSCRIBE and UNSUBSCRIBE of a client.
--- Knows check, errors, headers, sending and subscription.
+-- Knows check, errors, failures, headers, sending and subscription.
 local check = require "stomp.check"
 local errors = require "stomp.errors"
+local failures = require "stomp.failures"
 local headers_of = require "stomp.headers"
 local sending = require "stomp.sending"
 local subscription_module = require "stomp.subscription"
+
+local unpack = table.unpack or unpack -- luacheck: ignore 113 143 (by version)
 
 local subscribe_options = {
   id = "string", ack = "string", headers = "table function", confirm = "boolean",
@@ -99,16 +102,45 @@ local function headers_for(client, subscription, options, level)
   return headers_of.join(given, headers, level + 1)
 end
 
+--- The headers of SUBSCRIBE for one more connection. Its function of headers is
+-- called again; it may not wait.
+-- @treturn[1] table
+-- @treturn[2] nil, message, err: invalid; handler (the function raised)
+local function headers_again(client, subscription)
+  local results = { pcall(headers_for, client, subscription, subscription.options, 2) }
+  if results[1] then return unpack(results, 2, 4) end
+  local err = failures.raised(results[2], debug.traceback(tostring(results[2])))
+  return nil, err.message, err
+end
+
 -- The broker did not say in time that it is subscribed: it may be, so undo it.
 local function undo(client, subscription)
+  local pump = client.pump
   client.router:remove(subscription)
   subscription:close_here()
-  if not client.pump.ended then
+  if not pump.ended and not pump.down and subscription:is_current() then
     local headers = { id = subscription.id }
-    if client.pump.link:send("UNSUBSCRIBE", headers) and client.watched then
+    if pump.link:send("UNSUBSCRIBE", headers) and client.watched then
       client:sent("UNSUBSCRIBE", headers)
     end
   end
+end
+
+-- SUBSCRIBE goes out; with `confirm` its RECEIPT is waited for, whatever
+-- connection it comes on.
+local function put(client, subscription, timeout, headers)
+  local destination = subscription.destination
+  local function on_sent() subscription:renew() end
+  if not subscription.options.confirm then
+    return sending.transmit(client, timeout, "SUBSCRIBE", destination, headers,
+      nil, nil, nil, on_sent)
+  end
+  local ok, message, err = sending.transmit_confirmed(client, timeout, "SUBSCRIBE",
+    destination, headers, nil, nil, function(entry)
+      entry.kept, subscription.confirming = true, entry
+    end, on_sent)
+  subscription.confirming = nil
+  return ok, message, err
 end
 
 --- client:subscribe; misuse raises at `level`.
@@ -131,10 +163,8 @@ local function subscribe(client, destination, options, handler, level)
   headers, message, err = headers_for(client, subscription, options, level)
   if not headers then return nil, message, err end
   client.router:add(subscription) -- its first message may overtake the RECEIPT
-  local put = options.confirm and sending.transmit_confirmed or sending.transmit
-  ok, message, err = put(client,
-    options.timeout or client.settings.confirm_timeout, "SUBSCRIBE", destination,
-    headers)
+  ok, message, err = put(client, subscription,
+    options.timeout or client.settings.confirm_timeout, headers)
   if ok then return subscription end
   undo(client, subscription)
   return nil, message, err
@@ -154,10 +184,21 @@ local function unsubscribe(client, subscription, options, level)
     subscription.worker:settle(client.pump.loop.now() + timeout)
   end
   client.router:remove(subscription)
-  local ended = client.pump.ended
+  local pump = client.pump
+  if pump.down or not subscription:is_current() then return true end
+  local ended, connection = pump.ended, pump.connection
   if ended and ended.clean then return true end
-  local put = options.confirm and sending.transmit_confirmed or sending.transmit
-  return put(client, timeout, "UNSUBSCRIBE", subscription.destination, headers)
+  local transmit =
+    options.confirm and sending.transmit_confirmed or sending.transmit
+  local ok
+  ok, message, err = transmit(client, timeout, "UNSUBSCRIBE", subscription.destination, headers,
+    nil, nil, options.confirm and "once" or nil)
+  if ok or pump.down or pump.connection ~= connection then
+    return true -- it ended with its connection
+  end
+  return nil, message, err
 end
 
-return { subscribe = subscribe, unsubscribe = unsubscribe }
+return {
+  subscribe = subscribe, unsubscribe = unsubscribe, headers_again = headers_again,
+}

@@ -27,10 +27,11 @@ local function handle(self, message)
   local client = self.client
   self.pump.link:release(message)
   if self.acknowledging and self.acknowledging.automatic then
-    local ok, text, err = self:settle(message, "ack")
+    local ok, text, err = message:ack()
     if not ok then client.events:fire("error", text, err) end
   end
   self.handler(message, client)
+  if self.stream then self:handed(message) end
 end
 
 local function handler_failed(self, traceback, value)
@@ -57,6 +58,7 @@ local function new(client, id, destination, options, handler)
     id = id,
     destination = destination,
     ack = options.ack or "auto",
+    options = options,     -- to subscribe again with
     client = client,
     pump = client.pump,
     handler = handler,
@@ -67,13 +69,55 @@ local function new(client, id, destination, options, handler)
     waiters = queue.new(), -- coroutines in receive
     spare = nil,           -- a waiter to use again
     worker = nil,          -- of the handler
-    closed = false,        -- we unsubscribed
+    closed = false,        -- we unsubscribed, or it was set aside
+    failed = nil,          -- why it was set aside: { message, err }
+    stream = options.stream, -- where to begin to read one, or nil
+    offset = nil,          -- of the last message of a stream that was handled
+    tie = nil,             -- what its messages are bound to, see renew
+    sent_at = nil,         -- when SUBSCRIBE went out last
+    confirming = nil,      -- the entry of its RECEIPT, while that is awaited
+    suspect = false,       -- it may have ended a connection
+    strikes = 0,           -- how often it did so, alone
   }, mt)
   if handler then self.worker = new_worker(self, options) end
   if self.acknowledging then
     self.settled = setmetatable({}, { __mode = "k" })
   end
   return self
+end
+
+-- ---- One connection after another ----
+
+--- SUBSCRIBE went out on the present connection. A message is bound to a tie of
+-- its subscription and its connection: on a later one it cannot be acknowledged.
+function methods:renew()
+  self.tie = { subscription = self, connection = self.pump.connection }
+  self.sent_at = self.pump.loop.now()
+end
+
+--- Whether it is subscribed on the present connection.
+function methods:is_current()
+  return self.tie ~= nil and self.tie.connection == self.pump.connection
+end
+
+--- Messages in its queues count towards the inbox of a new link.
+function methods:adopt_held(link)
+  local items = self.items
+  for i = items.first, items.last do link:adopt(items[i]) end
+  if self.worker then
+    self.worker:each(function(frame) link:adopt(frame) end)
+  end
+end
+
+--- A message of a stream was handled: reading it goes on after this one.
+function methods:handed(message)
+  self.offset = tonumber(message.headers["x-stream-offset"]) or self.offset
+end
+
+--- The connection was lost. A stream is read again from the last message that was
+-- handled, so those that wait come again.
+function methods:lost()
+  if self.stream then self:drop_all() end
 end
 
 -- ---- Messages in ----
@@ -92,7 +136,7 @@ function methods:offer(frame, others, n)
     self.client:inform(("MESSAGE of %s, which ends"):format(self.id))
     return
   end
-  frame:bind(self)
+  frame:bind(self.tie)
   if self.handler then
     self.pump.link:hold(frame)
     self.worker:push(frame)
@@ -145,14 +189,14 @@ function methods:take()
       return self:pop()
     end
     -- With an owner waiting for the link its frames are the owner's to take.
-    if pump.owner or pump.ended or pump.observed or self.closed
+    if pump.owner or pump.down or pump.ended or pump.observed or self.closed
       or self.waiters.first <= self.waiters.last then
       return nil
     end
     pump.turn = pump.turn + 1
     local frame, message, err = pump.link:next()
     if frame and frame.route == id then
-      return frame:bind(self)
+      return frame:bind(self.tie)
     end
     if not pump:accept(frame, message, err) then return nil end
     if pump.turn >= TURN then return nil end -- let `wait` share the time
@@ -161,6 +205,7 @@ end
 local take = methods.take
 
 local function unsubscribed(self)
+  if self.failed then return nil, self.failed.message, self.failed.err end
   return errors.failure("closed",
     ("subscription %s is unsubscribed"):format(self.id))
 end
@@ -211,20 +256,22 @@ end
 -- ends
 function methods:receive(timeout)
   if self.handler or timeout then check_reader(self, "receive", timeout, 2) end
-  local frame = take(self)
-  if frame then return frame end
-  return wait_for_message(self, timeout)
+  local frame, message, err = take(self), nil, nil
+  if not frame then frame, message, err = wait_for_message(self, timeout) end
+  if self.stream and frame then self:handed(frame) end
+  return frame, message, err
 end
 
 -- One step of `for message in subscription:messages()`.
 local function next_message(self)
-  local frame = take(self)
-  if frame then return frame end
-  local message
-  frame, message = wait_for_message(self)
-  if frame then return frame end
+  local frame, message = take(self), nil
+  if not frame then frame, message = wait_for_message(self) end
+  if frame then
+    if self.stream then self:handed(frame) end
+    return frame
+  end
   local ended = self.pump.ended
-  if self.closed or (ended and ended.clean) then return nil end
+  if (self.closed and not self.failed) or (ended and ended.clean) then return nil end
   error(message, 0)
 end
 
@@ -255,8 +302,9 @@ local function settle_by_send(self, message, how, transaction)
   end
   local function unsettle() self.settled[message] = nil end
   self.settled[message] = true
+  -- it names a message of this connection: on another it might mean another
   local ok, text, err = sending.send(self.client, options.destination, "", nil,
-    nil, 1, { [options.header] = value }, transaction)
+    { queue = false }, 1, { [options.header] = value }, transaction)
   if not ok then
     unsettle()
   elseif transaction then
@@ -269,7 +317,7 @@ end
 -- no transaction raises at `level`.
 function methods:settle(message, how, transaction, level)
   local client, pump = self.client, self.pump
-  if pump.ended then
+  if pump.ended or pump.down or message.owner.connection ~= pump.connection then
     return errors.failure("closed", ("%s: the connection that the message came"
       .. " on is closed"):format(how))
   end
@@ -308,6 +356,15 @@ function methods:close_here()
     self.pump:fail(waiter, select(2, unsubscribed(self)))
     waiter = next_waiter(self.waiters)
   end
+end
+
+--- It is set aside: each new connection ended with it, or it cannot be sent.
+function methods:fail(message, err)
+  self.failed = { message = message, err = err }
+  if self.confirming then
+    self.client.receipts:refuse(self.confirming, message, err)
+  end
+  self:close_here()
 end
 
 --- End it. Messages that nobody took are dropped: in an ack mode they come again

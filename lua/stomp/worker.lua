@@ -57,6 +57,11 @@ function methods:waiting()
   return queue.size(self.items)
 end
 
+--- Call `f` with each item that was not begun.
+function methods:each(f)
+  for i = self.items.first, self.items.last do f(self.items[i]) end
+end
+
 --- Forget what was not begun, and tell it to `f`.
 function methods:clear(f)
   local item = queue.pop(self.items)

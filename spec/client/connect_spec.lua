@@ -124,14 +124,17 @@ describe("stomp.connect", function()
       { { limits = { frames = 1 } }, "unknown option 'frames'" },
       { { heartbeat = { send = "1" } }, "option 'send'" },
       { { binary = "some" }, "option 'binary'" },
-      { { reconnect = true }, "unknown option 'reconnect'" },
+      { { reconnect = 1 }, "option 'reconnect'" },
+      { { reconnect = { delay = 1 } }, "unknown option 'delay'" },
+      { { reconnect = { jitter = 2 } }, "option 'jitter'" },
     }
     for _, case in ipairs(cases) do
       local message = fixture.raised(function() stomp.connect("ws://h", case[1]) end)
       assert.truthy(message:find(case[2], 1, true), message)
     end
     assert.has_error(function() stomp.connect(5) end)
-    assert.has_error(function() stomp.connect { "ws://a", "ws://b" } end)
+    assert.has_error(function() stomp.connect {} end)
+    assert.has_error(function() stomp.connect { "ws://a", 5 } end)
   end)
 end)
 

@@ -70,7 +70,8 @@ describe("client:send", function()
       { nil, "x" }, { "/a", nil }, { "/a", 5 }, { "/a", "x", 5 },
       { "/a", "x", { a = {} } }, { "/a", "x", { [true] = 5 }, says = "names are strings" },
       { "/a", "x", { 5 }, says = "{name, value}" },
-      { "/a", "x", nil, { queue = false }, says = "unknown option 'queue'" }, { "/a", "x", nil, { confirm = 1 } },
+      { "/a", "x", nil, { queue = 1 }, says = "option 'queue'" }, { "/a", "x", nil, { confirm = 1 } },
+      { "/a", "x", nil, { confirm = "twice" } },
     }
     for i, case in ipairs(cases) do
       local message = fixture.raised(function() client:send(case[1], case[2], case[3], case[4]) end)

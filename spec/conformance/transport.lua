@@ -306,6 +306,20 @@ room["counts held frames until they are released"] = function(t)
   assert.equal(0, client:stats().inbox_bytes)
 end
 
+room["counts frames of an earlier link until they are released"] = function(t)
+  local client, server = t:pair(limits, limits)
+  local later = t:pair(limits, limits)
+  assert.is_true(message(server, "1", body))
+  local frame = t:next(client)
+  client:hold(frame)
+  later:next()
+  later:adopt(frame)
+  assert.equal(frame:size(), later:stats().inbox_bytes)
+  later:release(frame)
+  later:next()
+  assert.equal(0, later:stats().inbox_bytes)
+end
+
 room["reads on to inbox_hard while a control frame is awaited, then says so"] = function(t)
   local both = { limits = { inbox = 256 * KB, inbox_hard = 512 * KB, outbox = 64 * KB } }
   local client, server = t:pair(both, both)

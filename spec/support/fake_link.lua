@@ -10,6 +10,7 @@
 -- Without a function for a command the server does what brokers do: CONNECTED,
 -- RECEIPT where one is asked for, and an end after DISCONNECT.
 local core = require "stomp.core"
+local errors = require "stomp.errors"
 
 -- ---- The server's side ----
 
@@ -162,6 +163,8 @@ function methods:close()
   self.frames, self.final = {}, { false }
 end
 
+function methods:adopt(frame) self.held = self.held + frame:size() end
+
 function methods:hold(frame) self.held = self.held + frame:size() end
 
 function methods:release(frame) self.held = self.held - frame:size() end
@@ -194,6 +197,11 @@ function methods.events() return "r" end
 function methods.timeout() return nil end
 
 local function open(net, options)
+  net.n_open = net.n_open + 1
+  if net.refuse and net.refuse > 0 then
+    net.refuse = net.refuse - 1
+    return errors.failure("connect", "nobody listens")
+  end
   local limits = options.limits or {}
   local inbox = limits.inbox or 1000000
   local link = setmetatable({
@@ -209,6 +217,7 @@ local function open(net, options)
     connection = assert(core.connection { role = "server", websocket = false }),
   }, { __index = server_methods })
   net.link, net.server, net.options = link, link.server, options
+  net.servers[#net.servers + 1] = link.server
   if not net.silent then
     assert(link.connection:connect(net.loop.now()))
   end
@@ -216,9 +225,10 @@ local function open(net, options)
 end
 
 --- A network with one scripted server; `net.link` and `net.server` are those of
--- the last connection.
+-- the last connection, `net.servers` those of all; the next `net.refuse`
+-- connections are refused.
 local function new(loop, script)
-  local net = { loop = loop, script = script or {} }
+  local net = { loop = loop, script = script or {}, n_open = 0, servers = {} }
   net.open = function(options) return open(net, options) end
   return net
 end

@@ -254,6 +254,10 @@ void stompio_link_unhold(stompio_link *l, size_t size) {
     pay(l);
 }
 
+void stompio_link_adopt_frame(stompio_link *l, const stomp_frame *frame) {
+  atomic_fetch_add(&l->inbox, frame->size);
+}
+
 /* ---- Frames to go ---- */
 
 /* Whether the outbox, what is being written included, has room. */

@@ -58,6 +58,9 @@ stomp_frame *stompio_link_take(stompio_link *link);
 /* The frame that came last stays in a queue of the caller's / has left it. */
 void stompio_link_hold(stompio_link *link, const stomp_frame *frame);
 void stompio_link_unhold(stompio_link *link, size_t size);
+/* A frame of an earlier link is in a queue of the caller's: it counts towards
+ * this link's inbox until it has left it. */
+void stompio_link_adopt_frame(stompio_link *link, const stomp_frame *frame);
 
 /* As stomp_connection_send and _ack; STOMP_FULL: wait for the descriptor. */
 STOMP_CHECKED stomp_status stompio_link_send(stompio_link *link,

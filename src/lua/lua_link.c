@@ -171,6 +171,12 @@ static int link_release(lua_State *L) {
   return 0;
 }
 
+/* link:adopt(frame): one of an earlier link is in a queue, and counts here */
+static int link_adopt(lua_State *L) {
+  stompio_link_adopt_frame(check_link(L), check_frame(L, 2));
+  return 0;
+}
+
 static int link_awaiting(lua_State *L) {
   stompio_link_awaiting(check_link(L), lua_toboolean(L, 2));
   return 0;
@@ -363,6 +369,7 @@ static int link_timeout(lua_State *L) {
 void open_links(lua_State *L) {
   static const luaL_Reg methods[] = { { "hold", link_hold },
                                       { "release", link_release },
+                                      { "adopt", link_adopt },
                                       { "awaiting", link_awaiting },
                                       { "stalled", link_stalled },
                                       { "warning", link_warning },

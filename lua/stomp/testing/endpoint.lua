@@ -123,6 +123,9 @@ function methods:hold(frame)
   if self.handed == frame:size() then self.handed = 0 end
 end
 
+-- A frame of an earlier connection.
+function methods:adopt(frame) self.inbox = self.inbox + frame:size() end
+
 function methods:release(frame) pay(self, frame:size()) end
 
 -- ---- Reading

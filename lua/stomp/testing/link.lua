@@ -62,6 +62,7 @@ function methods:cut() self.endpoint:cut() end
 function methods:mute(yes) self.endpoint:mute(yes and true or false) end
 
 function methods:hold(frame) self.endpoint:hold(frame) end
+function methods:adopt(frame) self.endpoint:adopt(frame) end
 
 function methods:release(frame) self.endpoint:release(frame) end
 

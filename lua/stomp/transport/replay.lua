@@ -216,6 +216,7 @@ end
 
 -- There is always room, both ways.
 function methods.hold() end
+function methods.adopt() end
 function methods.release() end
 function methods.awaiting() end
 function methods.warning() end

@@ -1,0 +1,105 @@
+-- SPDX-License-Identifier: MIT
+-- What a program sends while its client has no connection: kept in order up to
+-- limits.outbox; beyond it `send` waits, as it does for the outbox of a link.
+-- What cannot be sent at the version that was spoken last is refused at once.
+-- Knows core (to encode), errors, failures, queue and pump.
+local core = require "stomp.core"
+local errors = require "stomp.errors"
+local failures = require "stomp.failures"
+local queue = require "stomp.queue"
+
+local methods = {}
+local mt = { __index = methods }
+
+--- An empty one for this pump, of at most `limit` bytes.
+local function new(pump, limit)
+  return setmetatable({
+    pump = pump,
+    limit = limit,
+    bytes = 0,
+    items = queue.new(),  -- { command, what, headers, body, options, size, … }
+    room = queue.new(),   -- waiters for room, in order
+  }, mt)
+end
+
+-- The first who waits for room looks again; all of them at the end of an outage.
+local function offer_room(self, all)
+  repeat
+    local waiter = queue.pop(self.room)
+    if waiter then self.pump:deliver(waiter) end
+  until not (waiter and all)
+end
+
+local function fits(self, size)
+  return self.bytes + size <= self.limit
+end
+
+local function wait_for_room(self, item, deadline, timeout)
+  local pump, waits = self.pump, queue.size(self.room) > 0 -- they are in order
+  while pump.down and not pump.ended and (waits or not fits(self, item.size)) do
+    waits = false
+    local waiter = pump:waiter(item.what)
+    queue.push(self.room, waiter)
+    if not pump:wait(waiter, deadline) then
+      queue.remove(self.room, waiter)
+      if pump.ended then return failures.over(pump.ended, item.what) end
+      return failures.late(item.what .. ": no room while reconnecting", timeout)
+    end
+  end
+  if pump.ended then return failures.over(pump.ended, item.what) end
+  return true
+end
+
+--- Keep a frame. `item`: command, what ("SEND /queue/a"), headers, body, options
+-- of link:send, and entry, its receipt, or nil.
+-- @treturn[1] true
+-- @treturn[2] false there is a connection again: send it
+-- @treturn[3] nil, message, err: invalid, limit, timeout, closed
+function methods:add(item, version, timeout)
+  local bytes, message, err =
+    core.encode(item.command, item.headers, item.body or "", version)
+  if not bytes then return nil, message, err end
+  item.size = #bytes
+  if item.size > self.limit then
+    return errors.failure("limit", ("%s: %d bytes are more than limits.outbox")
+      :format(item.what, item.size))
+  end
+  local ok
+  ok, message, err =
+    wait_for_room(self, item, self.pump.loop.now() + timeout, timeout)
+  if not ok then return nil, message, err end
+  if not self.pump.down then return false end
+  self.bytes = self.bytes + item.size
+  queue.push(self.items, item)
+  if fits(self, 1) then offer_room(self) end -- it may be smaller than mine
+  return true
+end
+
+--- The oldest, without taking it; nil when there is none.
+function methods:first()
+  return self.items[self.items.first]
+end
+
+--- How many there are.
+function methods:size()
+  return queue.size(self.items)
+end
+
+--- This one is sent, or nobody wants it any more.
+function methods:remove(item)
+  local items = self.items
+  if items[items.first] == item then
+    queue.pop(items)
+  elseif not queue.remove(items, item) then
+    return
+  end
+  self.bytes = self.bytes - item.size
+  offer_room(self)
+end
+
+--- There is a connection again: who waits for room sends there.
+function methods:rise()
+  offer_room(self, true)
+end
+
+return { new = new }

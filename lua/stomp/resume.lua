@@ -1,0 +1,234 @@
+-- SPDX-License-Identifier: MIT
+-- What a new connection is told before anything else: SUBSCRIBEs, what was sent
+-- meanwhile, confirmed sends that never got their RECEIPT, each in order.
+--
+-- What ends each new connection must not do so for ever: a SUBSCRIBE or a
+-- confirmed SEND that went out less than a second before an end is a suspect.
+-- Suspects go last and one by one, each until its RECEIPT (or a second): what
+-- ends the connection then is found out, set aside and reported; the others live.
+-- Ends without a word (no ERROR, no close code) may be the network's fault: one
+-- more of them is needed.
+--
+-- Knows errors and subscribing; pump, receipts, router and backlog through the
+-- client and the reconnector, as whose maker it waits.
+local errors = require "stomp.errors"
+local subscribing = require "stomp.subscribing"
+
+local SOON = 1 -- seconds after which an end is not blamed on what was sent
+
+-- Close codes by which a server says that it goes, not that it was wronged
+-- (RFC 6455, 7.4; IANA's registry for the last two).
+local going = { [1001] = true, [1012] = true, [1013] = true }
+
+-- ---- Suspects ----
+
+-- Whether the peer meant to end it, and not somebody on the way.
+local function is_deliberate(ended)
+  local err = ended.err or {}
+  if err.kind == "broker" then return err.frame.headers["receipt-id"] == nil end
+  return err.code ~= nil and not going[err.code]
+end
+
+--- What went out last may have ended the connection, unless it is known what did.
+local function suspect(self, ended)
+  if self.is_known then
+    self.is_known = false
+    return
+  end
+  local now = self.pump.loop.now()
+  for _, subscription in pairs(self.client.router.subscriptions) do
+    if subscription:is_current() then
+      subscription.suspect = now - subscription.sent_at < SOON
+      if not subscription.suspect then subscription.strikes = 0 end
+    end
+  end
+  if is_deliberate(ended) then self.client.receipts:suspect(now - SOON) end
+end
+
+-- The link ended while this subscription was on trial.
+local function condemn_subscription(self, subscription)
+  local ended = self.pump.link_ended
+  self.is_known = true
+  subscription.strikes = subscription.strikes + (is_deliberate(ended) and 2 or 1)
+  if subscription.strikes < 2 then return end
+  local err = ended.err
+  local text = ("SUBSCRIBE %s (%s) ends each connection: %s")
+    :format(subscription.destination, subscription.id, ended.message)
+  local told = errors.new(err.kind, text, {
+    code = err.code, reason = err.reason, frame = err.frame, after = err.after,
+  })
+  self.client.router:remove(subscription)
+  subscription:fail(told.message, told)
+  self.client.events:fire("error", told.message, told)
+end
+
+-- ---- Resuming ----
+
+-- Queue a frame before all others, for as long as the link lives.
+-- @treturn[1] true
+-- @treturn[2] nil, message, err of the link
+-- @treturn[3] false it has ended
+local function push_first(pump, command, headers, body, options)
+  while not pump.ended and not pump.link_ended do
+    local link = pump.link
+    local ok, message, err = link:send(command, headers, body, options)
+    if ok ~= false then return ok, message, err end
+    local waiter = pump:waiter("room", true)
+    waiter.making, pump.making_room = true, waiter
+    pump:wait(waiter)
+  end
+  return false
+end
+
+local function push(self, headers, command, body, options)
+  local ok, message, err =
+    push_first(self.pump, command, headers, body, options)
+  if ok and self.client.watched then self.client:sent(command, headers, body) end
+  return ok, message, err
+end
+
+-- Wait for the RECEIPT of something on trial; false when the link ended.
+local function await_verdict(self, entry)
+  local pump = self.pump
+  local waiter = pump:waiter("verdict", true)
+  waiter.making = true
+  self.client.receipts:follow(entry, waiter)
+  pump:wait(waiter, pump.loop.now() + SOON)
+  return not pump.link_ended and not pump.ended
+end
+
+-- SUBSCRIBE again; false when the link ended meanwhile.
+local function resubscribe(self, subscription, on_trial)
+  local client = self.client
+  local headers, message, err = subscribing.headers_again(client, subscription)
+  if not headers then
+    client.router:remove(subscription)
+    subscription:fail(message, err)
+    client.events:fire("error", message, err)
+    return true
+  end
+  local entry = subscription.confirming
+  if on_trial and not entry then
+    entry = client.receipts:expect("SUBSCRIBE " .. subscription.destination)
+  end
+  if entry then headers.receipt = entry.id end
+  local ok
+  ok, message, err = push(self, headers, "SUBSCRIBE")
+  if ok == nil and not self.pump.link_ended and err.kind == "invalid" then
+    client.router:remove(subscription)
+    subscription:fail(message, err)
+    client.events:fire("error", message, err)
+    return true
+  end
+  subscription:renew()
+  if not on_trial then return ok end
+  local alive = ok and await_verdict(self, entry)
+  if entry ~= subscription.confirming then client.receipts:forget(entry) end
+  if not alive then
+    if not self.pump.ended then condemn_subscription(self, subscription) end
+    return false
+  end
+  subscription.suspect, subscription.strikes = false, 0
+  return true
+end
+
+local function resubscribe_all(self)
+  local suspects = {}
+  for _, subscription in ipairs(self.client.router:in_order()) do
+    if subscription.suspect then
+      suspects[#suspects + 1] = subscription
+    elseif not resubscribe(self, subscription) then
+      return false
+    end
+  end
+  for _, subscription in ipairs(suspects) do
+    if not subscription.closed and not resubscribe(self, subscription, true) then
+      return false
+    end
+  end
+  return true
+end
+
+-- What cannot be sent on the new connection (another version, say) is told.
+local function report(self, entry, message, err)
+  if entry then
+    self.client.receipts:refuse(entry, message, err)
+  else
+    self.client.events:fire("error", message, err)
+  end
+end
+
+-- Send the first `n` of what waits.
+local function flush_backlog(self, n)
+  local backlog, receipts = self.backlog, self.client.receipts
+  for _ = 1, n do
+    local item = backlog:first()
+    if not item then return true end
+    local entry = item.entry
+    if not entry or receipts:is_open(entry) then
+      local ok, message, err =
+        push(self, item.headers, item.command, item.body, item.options)
+      if ok == false or self.pump.link_ended then return false end
+      if ok then
+        if entry then receipts:sent(entry) end
+      else
+        report(self, entry, message, err)
+      end
+    end
+    backlog:remove(item)
+  end
+  return true
+end
+
+local function resend(self, entry)
+  local receipts, again = self.client.receipts, entry.again
+  if not receipts:is_open(entry) then return true end
+  local ok, message, err =
+    push(self, again.headers, again.command, again.body, again.options)
+  if ok == false or self.pump.link_ended then return false end
+  if not ok then
+    report(self, entry, message, err)
+    return true
+  end
+  receipts:sent(entry)
+  if not entry.suspect then return true end
+  if await_verdict(self, entry) then
+    entry.suspect = false
+    return true
+  end
+  local ended = self.pump.link_ended
+  if ended and is_deliberate(ended) and receipts:is_open(entry) then
+    self.is_known = true
+    receipts:refuse(entry, ended.message, ended.err)
+  end
+  return false
+end
+
+local function resend_all(self)
+  local suspects = {}
+  for _, entry in ipairs(self.client.receipts:unanswered()) do
+    if entry.suspect then
+      suspects[#suspects + 1] = entry
+    elseif not resend(self, entry) then
+      return false
+    end
+  end
+  for _, entry in ipairs(suspects) do
+    if not resend(self, entry) then return false end
+  end
+  return true
+end
+
+--- Bring everything back to life; false when the link ended meanwhile.
+local function run(self)
+  local pump, backlog = self.pump, self.backlog
+  local queued = backlog:size()
+  if not (resubscribe_all(self) and flush_backlog(self, queued)
+    and resend_all(self)) then return false end
+  while backlog:size() > 0 do
+    if not flush_backlog(self, backlog:size()) then return false end
+  end
+  return not pump.link_ended and not pump.ended
+end
+
+return { run = run, suspect = suspect }
