@@ -108,7 +108,7 @@ local levels = {
   "errors check queue hints unique chance backoff statistics loop.tasks",
   "url json trace tracer headers failures loop.scheduler",
   "message options proxy worker pool transport.lws difference",
-  "pump events connector transport.replay",
+  "pump events leaving connector transport.replay",
   "receipts backlog replay",
   "sending",
   "router subscription transaction request",

@@ -7,6 +7,7 @@ local check = require "stomp.check"
 local errors = require "stomp.errors"
 local events_module = require "stomp.events"
 local failures = require "stomp.failures"
+local leaving = require "stomp.leaving"
 local pump_module = require "stomp.pump"
 local queue = require "stomp.queue"
 local reconnect_module = require "stomp.reconnect"
@@ -21,10 +22,6 @@ require "stomp.message" -- gives frames their methods
 
 local methods = {}
 local mt = { __name = "stomp.client", __index = methods }
-
--- Seconds that DISCONNECT may take; that handlers get to finish after the end.
-local DISCONNECT_TIMEOUT = 5
-local HANDLER_GRACE = 5
 
 --- A client that is not connected yet. `settings`: the options of connect with
 -- their defaults; `urls`: in the order in which they are tried; `trace(direction,
@@ -47,6 +44,7 @@ local function new(loop, settings, urls, trace)
     requests = nil,
     reconnector = nil,
     leaving = false,
+    draining = false,
     n_subscriptions = 0,
     n_reconnects = 0,
     past = {},           -- counts of earlier links
@@ -119,9 +117,9 @@ end
 --- The connection was lost, and another one will be made.
 function methods:link_lost(ended)
   self:inform(ended.message)
-  self.receipts:lost(ended)
-  self.transactions:lost(ended.message, ended.err)
+  self.transactions:lost(ended.message, ended.err) -- these know better why
   self.requests:lost(ended.message, ended.err)
+  self.receipts:lost(ended)
   self.router:lost()
 end
 
@@ -243,28 +241,22 @@ function methods:receive(timeout)
   local frame = self.router:take()
   if frame then return frame end
   if pump.ended then return failures.over(pump.ended, "no message") end
+  if self.draining then
+    return errors.failure("closed", "no message: the client drains")
+  end
   local waiter = pump:waiter("no message")
   queue.push(others, waiter)
   if pump:wait(waiter, timeout and pump.loop.now() + timeout) then
-    return waiter.value
+    return waiter.value, waiter.message, waiter.err
   end
   queue.remove(others, waiter)
   if pump.ended then return failures.over(pump.ended, "no message") end
   return failures.late("no message", timeout)
 end
 
--- Let handlers, and functions that were told of the end, come to theirs.
-local function settle(self)
-  local deadline = self.pump.loop.now() + HANDLER_GRACE
-  for _, subscription in pairs(self.router.subscriptions) do
-    if subscription.worker then subscription.worker:settle(deadline) end
-  end
-  self.events:settle(deadline)
-end
-
 --- Dispatch handlers until the connection is closed for good.
 -- @tparam[opt] number timeout seconds; for ever without it
--- @treturn[1] true after our own disconnect or close
+-- @treturn[1] true after our own disconnect, drain or close
 -- @treturn[2] nil, message, err: timeout, or how else it ended
 function methods:run(timeout)
   check.timeout(timeout, 2)
@@ -274,7 +266,7 @@ function methods:run(timeout)
   end
   local ended = pump.ended
   if not ended then return failures.late("run: still connected", timeout) end
-  settle(self)
+  leaving.settle(self)
   if ended.clean then return true end
   return nil, ended.message, ended.err
 end
@@ -300,33 +292,17 @@ end
 
 -- ---- The way down ----
 
-local function say_goodbye(self, deadline, timeout)
-  local pump = self.pump
-  local id, message, err = pump.link:disconnect()
-  if id == false then
-    return failures.late("DISCONNECT: no room in the outbox", timeout)
-  elseif not id then
-    return nil, message, err
-  end
-  self.state = "disconnecting"
-  self:sent("DISCONNECT", { receipt = id })
-  local entry = self.receipts:expect("DISCONNECT", id)
-  local ending = pump:waiter("the end", true)
-  pump:wait(ending, deadline)
-  local answered = pump.ended or entry.done
-  self.receipts:forget(entry)
-  if answered then return true end
-  return failures.late(entry.what, timeout)
-end
-
--- There is no connection to say goodbye on.
-local function leave_down(self)
-  local lost = self.reconnector.backlog:size()
-  self:close()
-  self.events:settle(self.pump.loop.now() + HANDLER_GRACE)
-  if lost == 0 then return true end
-  return errors.failure("closed",
-    ("%d queued sends are lost: there was no connection"):format(lost))
+--- Leave without losing anything: hand out nothing more, let handlers finish and
+-- acknowledge (but the one that calls this), wait for outstanding receipts,
+-- DISCONNECT. What was not handled comes back to others. Coroutines in receive and
+-- messages are told at once. Whatever happens, it is closed afterwards.
+-- @tparam[opt] number timeout seconds; confirm_timeout without it
+-- @treturn[1] true [, "no receipt"] also when it was closed already
+-- @treturn[2] nil, message, err: timeout (handlers still run, receipts are
+-- missing), or how else it ended meanwhile
+function methods:drain(timeout)
+  check.timeout(timeout, 2)
+  return leaving.drain(self, timeout)
 end
 
 --- Wait for outstanding receipts, send DISCONNECT, wait for its RECEIPT, close.
@@ -337,27 +313,7 @@ end
 -- @treturn[2] nil, message, err: timeout, or how else it ended meanwhile
 function methods:disconnect(timeout)
   check.timeout(timeout, 2)
-  timeout = timeout or DISCONNECT_TIMEOUT
-  local pump = self.pump
-  local deadline = pump.loop.now() + timeout
-  if pump.ended then return true end
-  if pump.down then return leave_down(self) end
-  if self.leaving then
-    pump:wait(pump:waiter("the end", true), deadline)
-  else
-    self.leaving = true
-    self.receipts:flush(deadline, timeout)
-  end
-  local ok, message, err = true, nil, nil
-  if not pump.ended and self.state == "connected" then
-    ok, message, err = say_goodbye(self, deadline, timeout)
-  end
-  local ended = pump.ended
-  self:close()
-  self.events:settle(pump.loop.now() + HANDLER_GRACE)
-  if ended and not ended.clean then return nil, ended.message, ended.err end
-  if not ok then return nil, message, err end
-  return true, ended and ended.note
+  return leaving.disconnect(self, timeout)
 end
 
 --- Close at once, without DISCONNECT. Never fails, may be called twice.

@@ -24,8 +24,9 @@ local function new(loop, handle, failed, n, key_of)
     idle = loop.condition(),
     ready = queue.new(), -- lanes with items that nobody works on, longest first
     lanes = {},          -- by key
-    tasks = {},          -- coroutine -> true
-    n_tasks = 0,
+    tasks = {},          -- coroutine -> "busy" or "excused"
+    n_tasks = 0,         -- of both
+    n_busy = 0,
     n_waiting = 0,       -- items not begun
   }, mt)
 end
@@ -50,14 +51,15 @@ end
 local function start(self)
   local thread, lane, item
   local function rest()
+    if self.tasks[thread] == "busy" then self.n_busy = self.n_busy - 1 end
     self.tasks[thread] = nil
     self.n_tasks = self.n_tasks - 1
     self.idle:signal()
   end
-  self.n_tasks = self.n_tasks + 1
+  self.n_tasks, self.n_busy = self.n_tasks + 1, self.n_busy + 1
   self.loop.spawn(function()
     thread = coroutine.running()
-    self.tasks[thread] = true
+    self.tasks[thread] = "busy"
     lane, item = take(self)
     while lane do
       self.handle(item)
@@ -127,15 +129,27 @@ function methods:clear(f)
   end
 end
 
+-- What the caller is here: "busy", "excused", or nil.
+local function role(self)
+  local thread = coroutine.running()
+  return thread and self.tasks[thread]
+end
+
+--- Where the caller is one of these tasks: settle no longer waits for it.
+function methods:excuse()
+  if role(self) ~= "busy" then return end
+  self.tasks[coroutine.running()] = "excused"
+  self.n_busy = self.n_busy - 1
+  self.idle:signal()
+end
+
 --- Wait until nothing is left to do (but what the caller does, where it is one of
 -- these tasks), at most until `deadline`; whether that is so.
 function methods:settle(deadline)
-  local mine = self.tasks[coroutine.running() or false] and 1 or 0
-  while self.n_tasks > mine do
+  local mine = role(self) == "busy" and 1 or 0
+  while self.n_busy > mine do
     local left = deadline - self.loop.now()
-    if left <= 0 or not self.idle:wait(left) then
-      return self.n_tasks <= mine
-    end
+    if left <= 0 or not self.idle:wait(left) then return self.n_busy <= mine end
   end
   return true
 end

@@ -50,11 +50,11 @@ end
 
 -- ---- One connection after another ----
 
---- The subscriptions that were sent, in the order in which they were made.
+--- The subscriptions that were sent and go on, in the order in which they were made.
 function methods:in_order()
   local list = {}
   for _, subscription in pairs(self.subscriptions) do
-    if subscription.sent_at and not subscription.closed then
+    if subscription.sent_at and not subscription.stopped then
       list[#list + 1] = subscription
     end
   end
@@ -243,6 +243,19 @@ function methods:stalled(what)
 end
 
 -- ---- client:receive ----
+
+--- Hand out nothing more: whoever waits in client:receive is told.
+function methods:stop()
+  local _, message, err =
+    errors.failure("closed", "no message: the client drains")
+  local waiter = queue.pop(self.others)
+  while waiter do
+    if not waiter.done then
+      self.client.pump:fail(waiter, message, err)
+    end
+    waiter = queue.pop(self.others)
+  end
+end
 
 -- The oldest message that waits in a queue, over all subscriptions.
 local function oldest(self)

@@ -153,6 +153,9 @@ local function subscribe(client, destination, options, handler, level)
   local ok, message, err = sending.check_destination(destination, level)
   if not ok then return nil, message, err end
   options = check_options(options, handler, level)
+  if client.draining then
+    return errors.failure("closed", "subscribe: the client drains")
+  end
   local id = options.id or next_id(client)
   if client.router.subscriptions[id] then
     return errors.failure("invalid", ("already in use: subscription %s"):format(id))

@@ -69,6 +69,7 @@ local function new(client, id, destination, options, handler)
     waiters = queue.new(), -- coroutines in receive
     spare = nil,           -- a waiter to use again
     worker = nil,          -- of the handler
+    stopped = nil,         -- why nothing more is handed out
     closed = false,        -- we unsubscribed, or it was set aside
     failed = nil,          -- why it was set aside: { message, err }
     stream = options.stream, -- where to begin to read one, or nil
@@ -132,7 +133,7 @@ end
 --- A MESSAGE of this subscription came, the `n`-th of all: hand it on. `others`:
 -- coroutines that take messages of any subscription.
 function methods:offer(frame, others, n)
-  if self.closed then -- its handlers finish; in an ack mode it comes again
+  if self.stopped then -- its handlers finish; in an ack mode it comes again
     self.client:inform(("MESSAGE of %s, which ends"):format(self.id))
     return
   end
@@ -189,7 +190,7 @@ function methods:take()
       return self:pop()
     end
     -- With an owner waiting for the link its frames are the owner's to take.
-    if pump.owner or pump.down or pump.ended or pump.observed or self.closed
+    if pump.owner or pump.down or pump.ended or pump.observed or self.stopped
       or self.waiters.first <= self.waiters.last then
       return nil
     end
@@ -204,10 +205,10 @@ function methods:take()
 end
 local take = methods.take
 
-local function unsubscribed(self)
+local function stopped(self)
   if self.failed then return nil, self.failed.message, self.failed.err end
   return errors.failure("closed",
-    ("subscription %s is unsubscribed"):format(self.id))
+    ("subscription %s %s"):format(self.id, self.stopped))
 end
 
 local function why_not(self, waiter, timeout)
@@ -221,9 +222,7 @@ end
 
 local function wait_for_message(self, timeout)
   local pump = self.pump
-  if self.closed then
-    return unsubscribed(self)
-  end
+  if self.stopped then return stopped(self) end
   if pump.ended then
     return failures.over(pump.ended, "no message of " .. self.id)
   end
@@ -271,12 +270,12 @@ local function next_message(self)
     return frame
   end
   local ended = self.pump.ended
-  if (self.closed and not self.failed) or (ended and ended.clean) then return nil end
+  if (self.stopped and not self.failed) or (ended and ended.clean) then return nil end
   error(message, 0)
 end
 
 --- For `for message in subscription:messages() do`: ends after our own
--- unsubscribe, disconnect or close, raises the message of any other end.
+-- unsubscribe, drain, disconnect or close, raises the message of any other end.
 -- (In a task under PUC Lua 5.1 a `for` iterator cannot wait: use receive.)
 function methods:messages()
   check_reader(self, "messages", nil, 2)
@@ -347,13 +346,19 @@ end
 
 -- ---- The end ----
 
---- We unsubscribed: whoever waits is told.
+--- We unsubscribed.
 function methods:close_here()
   self.closed = true
+  self:stop("is unsubscribed")
+end
+
+--- Hand out nothing more, for this reason: whoever waits is told.
+function methods:stop(why)
+  self.stopped = why
   self:drop_all()
   local waiter = next_waiter(self.waiters)
   while waiter do
-    self.pump:fail(waiter, select(2, unsubscribed(self)))
+    self.pump:fail(waiter, select(2, stopped(self)))
     waiter = next_waiter(self.waiters)
   end
 end

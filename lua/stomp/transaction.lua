@@ -27,16 +27,21 @@ local open_mt = { __index = open_methods }
 local function new(client)
   return setmetatable({
     client = client,
-    open = {},   -- by id
-    ending = {}, -- those whose COMMIT was sent and is not answered
+    open = {},      -- by id
+    beginning = {}, -- ids whose BEGIN has not gone out yet
+    ending = {},    -- those whose COMMIT was sent and is not answered
     n = 0,
   }, open_mt)
 end
 
 -- The first "tx-n" that is free.
 local function next_id(self)
-  repeat self.n = self.n + 1 until not self.open["tx-" .. self.n]
-  return "tx-" .. self.n
+  local id
+  repeat
+    self.n = self.n + 1
+    id = "tx-" .. self.n
+  until not (self.open[id] or self.beginning[id])
+  return id
 end
 
 local function refuse(self)
@@ -75,10 +80,15 @@ function open_methods:begin(id, level)
   if id ~= nil then check.argument("id", id, "string", level + 1) end
   if id == "" then return errors.failure("invalid", "the transaction id is empty") end
   id = id or next_id(self)
-  if self.open[id] then
+  if self.open[id] or self.beginning[id] then
     return errors.failure("invalid", ("already in use: transaction %s"):format(id))
   end
+  self.beginning[id] = true -- it may wait, for room or for a connection
   local client = self.client
+  local ok, message, err = sending.transmit(client,
+    client.settings.confirm_timeout, "BEGIN", id, { transaction = id })
+  self.beginning[id] = nil
+  if not ok then return nil, message, err end
   local transaction = setmetatable({
     id = id,
     client = client,
@@ -86,13 +96,8 @@ function open_methods:begin(id, level)
     entries = {},    -- RECEIPTs of its confirmed sends
     undoing = {},    -- functions that ABORT calls
   }, mt)
-  self.open[id] = transaction -- while BEGIN waits for room the id is taken
-  local ok, message, err = sending.transmit(client,
-    client.settings.confirm_timeout, "BEGIN", id, { transaction = id })
-  if ok and transaction.state == "open" then return transaction end
-  if self.open[id] == transaction then self.open[id] = nil end
-  if ok then return refuse(transaction) end
-  return nil, message, err
+  self.open[id] = transaction
+  return transaction
 end
 
 local function lose(self, transaction, message, err)

@@ -16,7 +16,7 @@ local function start(self)
 end
 
 local function rest(self)
-  self.busy, self.thread, self.item = false, nil, nil
+  self.busy, self.thread, self.item, self.excused = false, nil, nil, false
   self.idle:signal()
 end
 
@@ -28,6 +28,7 @@ local function new(loop, handle, failed)
     idle = loop.condition(),
     items = queue.new(),
     busy = false,
+    excused = false, -- nobody waits for what it does
   }, mt)
   self.body = function()
     self.thread = coroutine.running()
@@ -76,14 +77,23 @@ function methods:is_current()
   return self.thread ~= nil and self.thread == coroutine.running()
 end
 
+--- Where the caller is this worker's task: settle no longer waits for it.
+function methods:excuse()
+  if not self:is_current() then return end
+  self.excused = true
+  self.idle:signal()
+end
+
+local function is_settled(self)
+  return not self.busy or self.excused or self:is_current()
+end
+
 --- Wait until nothing is left to do (but what the caller does, where it is this
 -- worker's task), at most until `deadline`; whether that is so.
 function methods:settle(deadline)
-  while self.busy and not self:is_current() do
+  while not is_settled(self) do
     local left = deadline - self.loop.now()
-    if left <= 0 or not self.idle:wait(left) then
-      return not self.busy
-    end
+    if left <= 0 or not self.idle:wait(left) then return is_settled(self) end
   end
   return true
 end

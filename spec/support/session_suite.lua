@@ -186,6 +186,32 @@ local function suite(busted, broker)
     fixture.failure("timeout", rest:receive(0.2))
   end)
 
+  it("drains: handlers finish, the rest comes to another, nothing is lost", function()
+    local client, queue = connect(), fresh()
+    for i = 1, 30 do assert(client:send(queue, tostring(i), nil, { confirm = i == 30 })) end
+    local handled, begun = {}, 0
+    local options = { ack = "client-individual", concurrency = 3, prefetch = 10 }
+    assert(client:subscribe(queue, options, function(message)
+      begun = begun + 1
+      if begun == 10 then stomp.spawn(function() assert(client:drain(20)) end) end
+      stomp.sleep(0.01)
+      assert(client:send(queue .. "-done", message.body, nil, { confirm = true }))
+      assert(message:ack())
+      handled[message.body] = true
+    end))
+    assert.is_true(client:run(20))
+    local rest = assert(connect():subscribe(queue))
+    local n = 0
+    for _ in pairs(handled) do n = n + 1 end
+    assert.equal(begun, n)
+    for _ = n + 1, 30 do
+      local message = assert(rest:receive(10))
+      assert.is_nil(handled[message.body])
+      handled[message.body] = true
+    end
+    fixture.failure("timeout", rest:receive(0.2))
+  end)
+
   it("asks and answers, many at once, in every version", function()
     local service, queue = connect(), fresh()
     assert(service:subscribe(queue, { confirm = true }, function(message)

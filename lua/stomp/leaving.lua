@@ -1,0 +1,148 @@
+-- SPDX-License-Identifier: MIT
+-- The two orderly ways down. `disconnect` waits for RECEIPTs that are awaited, then
+-- DISCONNECT. `drain` loses nothing: no message is begun any more, those that
+-- handlers have are finished and acknowledged, and then the same. What was not
+-- begun is neither acknowledged nor refused: the broker gives it to others when the
+-- connection ends. (A NACK of it would bring it back here, and after an UNSUBSCRIBE
+-- RabbitMQ refuses ACKs.)
+-- Knows errors and failures; the rest through the client.
+local errors = require "stomp.errors"
+local failures = require "stomp.failures"
+
+-- Seconds that DISCONNECT may take; that handlers get to finish after the end.
+local DISCONNECT_TIMEOUT = 5
+local HANDLER_GRACE = 5
+
+--- The end has come: let handlers, and functions that were told of it, come to
+-- theirs.
+local function settle(client)
+  local deadline = client.pump.loop.now() + HANDLER_GRACE
+  for _, subscription in pairs(client.router.subscriptions) do
+    if subscription.worker then subscription.worker:settle(deadline) end
+  end
+  client.events:settle(deadline)
+end
+
+-- ---- DISCONNECT
+
+local function say_goodbye(client, deadline, timeout)
+  local pump = client.pump
+  local id, message, err = pump.link:disconnect()
+  if id == false then
+    return failures.late("DISCONNECT: no room in the outbox", timeout)
+  elseif not id then
+    return nil, message, err
+  end
+  client.state = "disconnecting"
+  client:sent("DISCONNECT", { receipt = id })
+  local entry = client.receipts:expect("DISCONNECT", id)
+  local ending = pump:waiter("the end", true)
+  pump:wait(ending, deadline)
+  local answered = pump.ended or entry.done
+  client.receipts:forget(entry)
+  if answered then return true end
+  return failures.late(entry.what, timeout)
+end
+
+-- There is no connection to say goodbye on.
+local function leave_down(client)
+  local lost = client.reconnector.backlog:size()
+  client:close()
+  client.events:settle(client.pump.loop.now() + HANDLER_GRACE)
+  if lost == 0 then return true end
+  return errors.failure("closed",
+    ("%d queued sends are lost: there was no connection"):format(lost))
+end
+
+--- client:disconnect.
+local function disconnect(client, timeout)
+  timeout = timeout or DISCONNECT_TIMEOUT
+  local pump = client.pump
+  local deadline = pump.loop.now() + timeout
+  if pump.ended then return true end
+  if pump.down then return leave_down(client) end
+  if client.leaving then
+    pump:wait(pump:waiter("the end", true), deadline)
+  else
+    client.leaving = true
+    client.receipts:flush(deadline, timeout)
+  end
+  local ok, message, err = true, nil, nil
+  if not pump.ended and client.state == "connected" then
+    ok, message, err = say_goodbye(client, deadline, timeout)
+  end
+  local ended = pump.ended
+  client:close()
+  client.events:settle(pump.loop.now() + HANDLER_GRACE)
+  if ended and not ended.clean then return nil, ended.message, ended.err end
+  if not ok then return nil, message, err end
+  return true, ended and ended.note
+end
+
+-- ---- Drain
+
+-- Hand out nothing more.
+local function stop(client)
+  client.draining = true
+  for _, subscription in pairs(client.router.subscriptions) do
+    subscription:stop("hands out nothing more: the client drains")
+  end
+  client.router:stop()
+end
+
+-- The first subscription whose handlers have not ended by `deadline`; nil: none.
+local function finish_handlers(client, deadline)
+  local late
+  for _, subscription in pairs(client.router.subscriptions) do
+    local worker = subscription.worker
+    if worker and not worker:settle(deadline) then late = late or subscription end
+  end
+  return late
+end
+
+-- A handler that waits for the end here is waited for by nobody.
+local function excuse(client)
+  for _, subscription in pairs(client.router.subscriptions) do
+    if subscription.worker then subscription.worker:excuse() end
+  end
+end
+
+-- It is over as it is.
+local function give_up(client, text, timeout)
+  client:close()
+  return failures.late("drain: " .. text, timeout)
+end
+
+-- Somebody else drains already.
+local function join(client, deadline, timeout)
+  local pump = client.pump
+  pump:wait(pump:waiter("the end", true), deadline)
+  if not pump.ended then return failures.late("drain: not done", timeout) end
+  if pump.ended.clean then return true end
+  return nil, pump.ended.message, pump.ended.err
+end
+
+--- client:drain.
+local function drain(client, timeout)
+  local pump, receipts = client.pump, client.receipts
+  if pump.ended then return true end
+  timeout = timeout or client.settings.confirm_timeout
+  local deadline = pump.loop.now() + timeout
+  excuse(client)
+  if client.draining then return join(client, deadline, timeout) end
+  stop(client)
+  local late = finish_handlers(client, deadline)
+  if pump.ended then return join(client, deadline, timeout) end
+  if late then
+    return give_up(client, ("handlers of %s (%s) still run"):format(late.id,
+      late.destination), timeout)
+  end
+  receipts:flush(deadline, timeout) -- who sent them learns what became of them
+  if pump.ended then return join(client, deadline, timeout) end
+  if receipts:outstanding() > 0 then
+    return give_up(client, receipts:outstanding() .. " RECEIPTs not here", timeout)
+  end
+  return disconnect(client, math.max(deadline - pump.loop.now(), 0))
+end
+
+return { settle = settle, disconnect = disconnect, drain = drain }
