@@ -195,19 +195,22 @@ bench: ## speed and memory against @stomp/stompjs, as ratios
 	@bench/run.sh
 
 # C tests: one program for each file of spec/c, linked with objects of the core
-# that are built once a kind. FOLDER, COMPILER, FLAGS, OBJECTS, LIBRARIES
+# that are built once a kind. FOLDER, COMPILER, FLAGS, OBJECTS, LIBRARIES, FLAGS OF
+# THE OBJECTS ALONE
 TEST_HEADS := $(wildcard src/*/*.h spec/c/*.h)
 CORE_OBJS  := $(CORE_SRC:src/%.c=obj/%.o)
 TLS_OBJS   := $(patsubst src/%.c,obj/%.o,$(wildcard src/tls/*.c))
 TLS_LIBS   := -lssl -lcrypto -lpthread
 C_TESTS    := $(patsubst spec/c/%.c,%,$(wildcard spec/c/*_test.c))
-BARE_TESTS := $(filter-out tls_test,$(C_TESTS)) # those of the core alone
+BARE_TESTS := $(filter-out tls_test linear_test,$(C_TESTS)) # of the core alone
+
+comma := ,
 
 define c_tests
 .SECONDARY: $(addprefix $(1)/,$(4))
 $(1)/obj/%.o: src/%.c $(TEST_HEADS)
 	@mkdir -p $$(@D)
-	$$(Q)$(2) $(STRICT) -Isrc $(3) -c -o $$@ $$<
+	$$(Q)$(2) $(STRICT) -Isrc $(3) $(6) -c -o $$@ $$<
 $(1)/%: spec/c/%.c $(TEST_HEADS) $(addprefix $(1)/,$(4))
 	$$(Q)$(2) $(STRICT) -Isrc $(3) -o $$@ $$< $(addprefix $(1)/,$(4)) $(5)
 endef
@@ -216,10 +219,18 @@ UBSAN := -fsanitize=address,undefined -fno-sanitize-recover=all
 
 $(eval $(call c_tests,build/test,$(CC),$(SANITIZE) $(UBSAN),\
   $(CORE_OBJS) $(TLS_OBJS),$(TLS_LIBS)))
+# what linear_test.c counts: basic blocks, and calls of these
+LINEAR := -fsanitize-coverage=trace-pc -fno-builtin
+LINEAR_WRAP := $(addprefix -Wl$(comma)--wrap=,memcpy memmove memset memcmp memchr \
+  strlen)
+$(eval $(call c_tests,build/linear,$(CC),-O1 -g,$(CORE_OBJS),$(LINEAR_WRAP),$(LINEAR)))
 $(eval $(call c_tests,build/i686,i686-linux-gnu-gcc,-O2 -static -Werror,$(CORE_OBJS),))
 $(eval $(call c_tests,build/s390x,s390x-linux-gnu-gcc,-O2 -static -Werror,$(CORE_OBJS),))
 
 run-%: build/test/%
+	@$<
+
+run-linear_test: build/linear/linear_test
 	@$<
 
 portable: ## the core's C tests with 32 bits (i686) and big-endian (s390x)

@@ -96,8 +96,8 @@ static void note_output(char *log, stomp_buffer *out) {
 
 static void note_headers(char *log, const stomp_handshake *h) {
   stomp_span name, value;
-  size_t i;
-  for (i = 0; stomp_handshake_header(h, i, &name, &value); i++) {
+  size_t at = 0;
+  while (stomp_handshake_header(h, &at, &name, &value)) {
     note_octets(log, "  ", name);
     note_octets(log, "=", value);
     strcat(log, "\n");

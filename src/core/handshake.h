@@ -73,9 +73,10 @@ bool stomp_handshake_in_proxy(const stomp_handshake *h);
 
 /* Status of the last answer (client), 0: none came. */
 unsigned stomp_handshake_status(const stomp_handshake *h);
-/* The `i`-th header of the last answer or of the request; false: no such.
- * Names are as they came (compare without case). Borrowed for life. */
-bool stomp_handshake_header(const stomp_handshake *h, size_t i,
+/* The headers of the last answer or of the request, one a call: *at is 0 for the
+ * first one and moves on by itself; false: there is no other. Names are as they
+ * came (compare without case). Borrowed for life. */
+bool stomp_handshake_header(const stomp_handshake *h, size_t *at,
                             stomp_span *name, stomp_span *value);
 /* First KiB of a refusal's body; borrowed for life. */
 stomp_span stomp_handshake_body(const stomp_handshake *h);

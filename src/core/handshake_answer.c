@@ -25,8 +25,8 @@ static stomp_status check_protocol(stomp_handshake *h) {
 /* None was offered, so none may be agreed on, in whichever of several lines. */
 static stomp_status check_extensions(stomp_handshake *h) {
   stomp_span name, value;
-  size_t i;
-  for (i = 0; stomp_handshake_header(h, i, &name, &value); i++)
+  size_t at = 0;
+  while (stomp_handshake_header(h, &at, &name, &value))
     if (value.len && stomp_http_is_like(name, "Sec-WebSocket-Extensions")) {
       stomp_handshake_fail(h, STOMP_UEXTENSION, "");
       stomp_error_add_bytes(&h->error, value.bytes, value.len);

@@ -42,13 +42,20 @@ static bool next_header(stomp_span *text, stomp_span *name, stomp_span *value) {
   return true;
 }
 
-bool stomp_handshake_header(const stomp_handshake *h, size_t i,
+bool stomp_handshake_header(const stomp_handshake *h, size_t *at,
                             stomp_span *name, stomp_span *value) {
-  stomp_span text = header_lines(h);
-  while (next_header(&text, name, value))
-    if (i-- == 0)
-      return true;
-  return false;
+  stomp_span text = stomp_buffer_span(&h->head);
+  size_t len = text.len;
+  if (*at > len)
+    return false;
+  if (*at == 0)
+    text = header_lines(h);
+  else
+    text = (stomp_span){ text.bytes + *at, len - *at };
+  if (!next_header(&text, name, value))
+    return false;
+  *at = len - text.len;
+  return true;
 }
 
 stomp_span stomp_handshake_find(const stomp_handshake *h, const char *wanted,

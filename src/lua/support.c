@@ -85,9 +85,9 @@ static void push_span(lua_State *L, stomp_span span) {
 /* err.headers = {lower-case name = value} and err.body of a refused upgrade */
 static void set_answer(lua_State *L, const stomp_handshake *h) {
   stomp_span name, value;
-  size_t i;
+  size_t at = 0;
   lua_newtable(L);
-  for (i = 0; stomp_handshake_header(h, i, &name, &value); i++) {
+  while (stomp_handshake_header(h, &at, &name, &value)) {
     luaL_Buffer lower;
     size_t k;
     luaL_buffinit(L, &lower);
