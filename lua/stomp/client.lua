@@ -18,6 +18,7 @@ local sending = require "stomp.sending"
 local statistics = require "stomp.statistics"
 local subscribing = require "stomp.subscribing"
 local transaction_module = require "stomp.transaction"
+local unique = require "stomp.unique"
 require "stomp.message" -- gives frames their methods
 
 local methods = {}
@@ -38,6 +39,7 @@ local function new(loop, settings, urls, trace)
     watched = trace ~= nil,
     pump = pump_module.new(loop),
     events = events_module.new(loop),
+    unique = unique.new(loop.random),
     receipts = nil,
     router = nil,
     transactions = nil,
@@ -176,7 +178,9 @@ end
 -- @tparam[opt] table options confirm (wait for the RECEIPT; adds
 -- persistent:true), timeout (seconds), content_length = false, transaction (an
 -- object of begin, or its id: `confirm` then returns at once, and the commit
--- waits for the RECEIPT)
+-- waits for the RECEIPT), idempotent (name of a header, or true for
+-- "idempotency-key": it gets an id of this send alone, the same however often the
+-- client sends it, so a receiver can tell a second copy)
 -- @treturn[1] true
 -- @treturn[2] nil, message, err: invalid, closed, timeout, limit, broker;
 -- err.outcome is "unknown" where it was sent and nobody knows more

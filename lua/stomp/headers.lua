@@ -17,6 +17,9 @@ local set_by = {
 
 local sendable = { string = true, number = true, boolean = true }
 
+--- Whether a program may give this header; misuse raises at `level`.
+-- @treturn[1] true
+-- @treturn[2] nil, message, err: invalid, set by an argument or option
 local function check(name, value, level)
   if type(name) ~= "string" then
     error("header names are strings, got " .. type(name), level + 1)
@@ -94,4 +97,4 @@ local function of_ack(message, version, more)
   return headers
 end
 
-return { join = join, has = has, of_ack = of_ack }
+return { join = join, has = has, check = check, of_ack = of_ack }

@@ -7,13 +7,13 @@
 --   ActiveMQ                        SUBSCRIBE to /temp-queue/x first
 -- All requests of a connection share one reply queue, which ends with it: those
 -- in flight fail then. A reply that nobody waits for any more is counted.
--- Knows check, errors, failures, headers, sending, unique.
+-- Knows check, errors, failures, headers and sending; its client through
+-- `self.client`.
 local check = require "stomp.check"
 local errors = require "stomp.errors"
 local failures = require "stomp.failures"
 local headers_of = require "stomp.headers"
 local sending = require "stomp.sending"
-local unique = require "stomp.unique"
 
 local methods = {}
 local mt = { __name = "stomp.requests", __index = methods }
@@ -39,7 +39,6 @@ local function new(client)
   local self = setmetatable({
     client = client,
     tie = nil,     -- what replies are bound to, as messages to theirs
-    next_id = unique.new(function(n) return client.pump.loop.random(n) end),
     waiting = {},  -- correlation id -> waiter
     places = {},   -- reply-to -> where its replies come
     by_route = {}, -- subscription header of replies -> the same
@@ -194,7 +193,7 @@ local function prepare(self, reply, timeout)
   local place, message
   place, message, err = place_of(self, to, subscribe, timeout)
   if not place then return nil, message, err end
-  local id = reply.correlation_id or self.next_id()
+  local id = reply.correlation_id or self.client.unique()
   if self.waiting[id] then
     return errors.failure("invalid",
       ("already in flight: correlation id %s"):format(id))

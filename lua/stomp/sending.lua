@@ -11,8 +11,11 @@ local json = require "stomp.json"
 
 local send_options = {
   confirm = "boolean string", queue = "boolean", timeout = "number", content_length = "boolean",
-  transaction = "table string",
+  transaction = "table string", idempotent = "boolean string",
 }
+
+-- The header of `idempotent = true`.
+local IDEMPOTENCY = "idempotency-key"
 
 local without_length = { content_length = false }
 local without_queue = { queue = false }
@@ -214,6 +217,23 @@ local function find_transaction(client, given, option, level)
   return transaction, message, err
 end
 
+-- One id per send, in the header of that name: made here, before the first
+-- attempt, so each copy of it has the same.
+local function add_id(client, name, headers, ours, level)
+  if name == true then name = IDEMPOTENCY end
+  if name == "" then
+    error("option 'idempotent': the name of a header expected", level + 1)
+  end
+  local ok, message, err = headers_of.check(name, "", level + 1)
+  if not ok then return nil, message, err end
+  if ours[name] or headers_of.has(headers, name) then
+    return errors.failure("invalid",
+      ("header %s is set by option idempotent"):format(name))
+  end
+  ours[name] = client.unique()
+  return true
+end
+
 --- client:send with all its arguments; misuse raises at `level`. `more`: headers
 -- that the caller sets; `within`: the transaction whose method was called.
 local function send(client, destination, body, headers, options, level, more,
@@ -235,6 +255,10 @@ local function send(client, destination, body, headers, options, level, more,
   end
   if options.confirm and not headers_of.has(headers, "persistent") then
     ours.persistent = "true"
+  end
+  if options.idempotent then
+    ok, message, err = add_id(client, options.idempotent, headers, ours, level + 1)
+    if not ok then return nil, message, err end
   end
   ours, message, err = headers_of.join(headers, ours, level + 1)
   if not ours then return nil, message, err end
