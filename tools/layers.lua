@@ -106,7 +106,7 @@ local level = {}
 local levels = {
   "core lws loop.timers",
   "errors check queue hints unique chance backoff statistics loop.tasks",
-  "url json trace tracer headers failures loop.scheduler",
+  "url json trace tracer unacked headers failures loop.scheduler",
   "message options proxy worker pool transport.lws difference",
   "pump events leaving connector transport.replay",
   "receipts backlog replay",

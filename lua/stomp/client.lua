@@ -118,7 +118,7 @@ end
 
 --- The connection was lost, and another one will be made.
 function methods:link_lost(ended)
-  self:inform(ended.message)
+  if self.trace then self.trace:ended(ended) end
   self.transactions:lost(ended.message, ended.err) -- these know better why
   self.requests:lost(ended.message, ended.err)
   self.receipts:lost(ended)
@@ -334,9 +334,13 @@ function methods:close()
   return true
 end
 
---- Numbers: those of its links (frames, bytes, heart-beats, boxes), and
--- receipts_outstanding, reconnects, queued (sends that wait for a connection),
--- late_replies (those that came when nobody waited any more).
+--- Numbers, docs/stats.md has them all. Counted over all connections:
+-- frames_sent, frames_received, messages, bytes_sent, bytes_received,
+-- heartbeats_sent, heartbeats_received, paused_seconds (reading was stopped),
+-- unknown_receipts, reconnects, late_replies. As they are now: inbox_bytes,
+-- outbox_bytes, receipts_outstanding, queued (sends that wait for a connection),
+-- unacked (messages), oldest_unacked (seconds), round_trip (seconds of the last
+-- WebSocket ping, 0: none yet).
 -- @treturn table
 function methods:stats()
   return statistics.of(self)

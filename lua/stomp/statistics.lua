@@ -14,6 +14,22 @@ local function keep(past, link)
   end
 end
 
+-- Messages that the program has not acknowledged: how many, and since when the
+-- oldest one waits for it (seconds, 0 where there is none).
+local function add_unacked(stats, client)
+  local n, oldest = 0, nil
+  for _, subscription in pairs(client.router.subscriptions) do
+    local open = subscription.tie and subscription.tie.unacked
+    if open and subscription:is_current() then
+      local first = open:oldest()
+      n = n + open.n
+      if first and (not oldest or first < oldest) then oldest = first end
+    end
+  end
+  stats.unacked = n
+  stats.oldest_unacked = oldest and client.pump.loop.now() - oldest or 0
+end
+
 --- All figures of a client.
 local function of(client)
   local stats = client.pump.link:stats()
@@ -24,6 +40,7 @@ local function of(client)
   stats.late_replies = client.requests.late
   stats.reconnects = client.n_reconnects
   stats.queued = client.reconnector.backlog:size()
+  add_unacked(stats, client)
   return stats
 end
 

@@ -6,7 +6,7 @@
 --
 -- The hot path is a loop over receive or messages in one coroutine: the next
 -- frame of the link is handed out as it is, no table and no closure a message.
--- Knows pump, pool, queue, worker, failures, errors, headers; its client through `self.client`.
+-- Knows pump, pool, queue, unacked, worker, failures, errors, headers, its client.
 local errors = require "stomp.errors"
 local failures = require "stomp.failures"
 local headers_of = require "stomp.headers"
@@ -14,6 +14,7 @@ local pool = require "stomp.pool"
 local pump_module = require "stomp.pump"
 local queue = require "stomp.queue"
 local sending = require "stomp.sending"
+local unacked = require "stomp.unacked"
 local worker = require "stomp.worker"
 
 local TURN = pump_module.TURN
@@ -81,18 +82,19 @@ local function new(client, id, destination, options, handler)
     strikes = 0,           -- how often it did so, alone
   }, mt)
   if handler then self.worker = new_worker(self, options) end
-  if self.acknowledging then
-    self.settled = setmetatable({}, { __mode = "k" })
-  end
+  if self.acknowledging then self.settled = setmetatable({}, { __mode = "k" }) end
   return self
 end
 
 -- ---- One connection after another ----
 
 --- SUBSCRIBE went out on the present connection. A message is bound to a tie of
--- its subscription and its connection: on a later one it cannot be acknowledged.
+-- both: on a later connection it cannot be acknowledged.
 function methods:renew()
-  self.tie = { subscription = self, connection = self.pump.connection }
+  self.tie = {
+    subscription = self, connection = self.pump.connection,
+    unacked = self.ack ~= "auto" and unacked.new(self.ack == "client") or nil,
+  }
   self.sent_at = self.pump.loop.now()
 end
 
@@ -130,6 +132,12 @@ local function next_waiter(waiters)
   return waiter
 end
 
+local function bind(self, frame)
+  local tie = self.tie
+  if tie.unacked then tie.unacked:came(frame, self.pump.loop.now()) end
+  return frame:bind(tie)
+end
+
 --- A MESSAGE of this subscription came, the `n`-th of all: hand it on. `others`:
 -- coroutines that take messages of any subscription.
 function methods:offer(frame, others, n)
@@ -137,7 +145,7 @@ function methods:offer(frame, others, n)
     self.client:inform(("MESSAGE of %s, which ends"):format(self.id))
     return
   end
-  frame:bind(self.tie)
+  bind(self, frame)
   if self.handler then
     self.pump.link:hold(frame)
     self.worker:push(frame)
@@ -197,7 +205,7 @@ function methods:take()
     pump.turn = pump.turn + 1
     local frame, message, err = pump.link:next()
     if frame and frame.route == id then
-      return frame:bind(self.tie)
+      return bind(self, frame)
     end
     if not pump:accept(frame, message, err) then return nil end
     if pump.turn >= TURN then return nil end -- let `wait` share the time
@@ -336,6 +344,8 @@ function methods:settle(message, how, transaction, level)
       client:sent(how:upper(),
         headers_of.of_ack(message, client.version, headers))
     end
+    local tie = message.owner
+    if tie.unacked then tie.unacked:settled(message) end
     client.events:notify("acked", message, how)
     return true
   end

@@ -242,6 +242,30 @@ describe("stomp.replay", function()
     end
   end)
 
+  it("replays a lost connection and what was done on the next", function()
+    local testing = require "stomp.testing"
+    local world = testing.world { seed = 3 }
+    local broker = world:broker()
+    local function steady(url, options)
+      local client = assert(stomp.connect(url, with(options, { reconnect = { min = 0.01, max = 0.02 } })))
+      local queue = assert(client:subscribe("/queue/a", { ack = "client-individual", confirm = true }))
+      for _ = 1, 2 do
+        assert(client:send("/queue/a", "x", nil, { confirm = true, timeout = 5 }))
+        assert(queue:receive(5):ack())
+        world.network:cut()
+      end
+      assert(client:send("/queue/a", "last", nil, { confirm = true, timeout = 5 }))
+      assert.equal(2, client:stats().reconnects)
+      client:disconnect()
+    end
+    local file = sheet()
+    local tracer = assert(stomp.tracer(file, { bodies = true }))
+    world:run(steady, broker.url, world:options { trace = tracer })
+    local _, n = file.text:gsub(" end closed: ", "")
+    assert.equal(2, n, file.text)
+    assert.is_true(replay(file.text, steady))
+  end)
+
   it("takes the time that was recorded where it is asked to", function()
     local loop = require "spec.support.fake_loop".new()
     local text = recorded():gsub("\n0%.0+ 1 receive MESSAGE", "\n40.000000 1 receive MESSAGE")

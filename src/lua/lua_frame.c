@@ -134,6 +134,8 @@ static int push_field(lua_State *L, const stomp_frame *f, const char *key,
     push_redelivered(L, f);
   else if (IS("owner"))
     push_slot(L, 1, OWNER);
+  else if (IS("sequence")) /* of a MESSAGE: 1, 2, 3 … on its connection */
+    compat_pushcount(L, (double)f->delivery.sequence);
   else
     return 0;
   return 1;

@@ -169,9 +169,16 @@ end
 
 -- ---- The link's other calls: those of the machine ----
 
+-- Whether the connection was lost by now, with nothing sent any more.
+local function is_lost(self)
+  local last = self.script[#self.script]
+  return last.what == "end" and not last.text:find("^clean") and not self:expected()
+    and due(self, last) == 0
+end
+
 local function passed_on(name)
   return function(self, ...)
-    if self.final then
+    if self.final or is_lost(self) then
       return errors.failure("closed", name .. ": the connection is closed")
     end
     local ok, message, err = self.connection[name](self.connection, ...)
