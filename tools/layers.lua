@@ -111,6 +111,7 @@ local levels = {
   "pump events leaving connector transport.replay",
   "receipts backlog replay",
   "sending",
+  "acknowledging",
   "router subscription transaction request",
   "subscribing",
   "resume",

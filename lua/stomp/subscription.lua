@@ -6,14 +6,14 @@
 --
 -- The hot path is a loop over receive or messages in one coroutine: the next
 -- frame of the link is handed out as it is, no table and no closure a message.
--- Knows pump, pool, queue, unacked, worker, failures, errors, headers, its client.
+-- Knows acknowledging, pump, pool, queue, unacked, worker, failures, errors; its
+-- client through `self.client`.
+local acknowledging = require "stomp.acknowledging"
 local errors = require "stomp.errors"
 local failures = require "stomp.failures"
-local headers_of = require "stomp.headers"
 local pool = require "stomp.pool"
 local pump_module = require "stomp.pump"
 local queue = require "stomp.queue"
-local sending = require "stomp.sending"
 local unacked = require "stomp.unacked"
 local worker = require "stomp.worker"
 
@@ -290,68 +290,11 @@ function methods:messages()
   return next_message, self
 end
 
--- ---- Acknowledgement ----
-
--- The way of `acknowledge`: a SEND with the MESSAGE's header of that name.
-local function settle_by_send(self, message, how, transaction)
-  local options = self.acknowledging
-  local value = message.headers[options.header]
-  if how ~= "ack" then
-    return errors.failure("invalid",
-      "nack: this subscription acknowledges by SEND, which has no NACK")
-  end
-  if value == nil then
-    return errors.failure("invalid", ("ack: the MESSAGE has no header %s")
-      :format(options.header))
-  end
-  if self.settled[message] then
-    return errors.failure("invalid", "this message is acknowledged already")
-  end
-  local function unsettle() self.settled[message] = nil end
-  self.settled[message] = true
-  -- it names a message of this connection: on another it might mean another
-  local ok, text, err = sending.send(self.client, options.destination, "", nil,
-    { queue = false }, 1, { [options.header] = value }, transaction)
-  if not ok then
-    unsettle()
-  elseif transaction then
-    transaction:on_abort(unsettle)
-  end
-  return ok, text, err
-end
-
---- Acknowledge a message of this subscription; `how` is "ack" or "nack". What is
--- no transaction raises at `level`.
+--- Acknowledge a message of this subscription, see acknowledging.
 function methods:settle(message, how, transaction, level)
-  local client, pump = self.client, self.pump
-  if pump.ended or pump.down or message.owner.connection ~= pump.connection then
-    return errors.failure("closed", ("%s: the connection that the message came"
-      .. " on is closed"):format(how))
-  end
-  local within, text, err, headers, ok
-  if transaction ~= nil then
-    within, text, err = client.transactions:find(transaction, level + 1)
-    if not within then return nil, text, err end
-    headers = { transaction = within.id }
-  end
-  if self.acknowledging then
-    return settle_by_send(self, message, how, within)
-  end
-  local timeout = client.settings.confirm_timeout
-  ok, text, err = pump:push(timeout, how, how, message, headers)
-  if ok then
-    if client.watched then
-      client:sent(how:upper(),
-        headers_of.of_ack(message, client.version, headers))
-    end
-    local tie = message.owner
-    if tie.unacked then tie.unacked:settled(message) end
-    client.events:notify("acked", message, how)
-    return true
-  end
-  if ok == nil then return nil, text, err end
-  if pump.ended then return failures.over(pump.ended, how) end
-  return failures.late(how .. ": no room in the outbox", timeout)
+  local ok, text, err =
+    acknowledging.settle(self, message, how, transaction, level + 1)
+  return ok, text, err -- no tail call: levels count
 end
 
 -- ---- The end ----

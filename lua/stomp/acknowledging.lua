@@ -1,0 +1,102 @@
+-- SPDX-License-Identifier: MIT
+-- ACK and NACK of a subscription's messages, or the SEND that some servers want
+-- instead. A message is acknowledged on the connection that it came on, or not at
+-- all: on a later one the same id may mean another message (RabbitMQ: seen).
+-- Knows errors, failures, headers and sending; the subscription and its client.
+local errors = require "stomp.errors"
+local failures = require "stomp.failures"
+local headers_of = require "stomp.headers"
+local sending = require "stomp.sending"
+
+-- Whether the connection that the message came on is over.
+local function is_gone(pump, message)
+  return pump.ended or pump.link_ended
+    or message.owner.connection ~= pump.connection
+end
+
+local function gone(how)
+  return errors.failure("closed", ("%s: the connection that the message came"
+    .. " on is closed"):format(how))
+end
+
+-- A new connection brings messages before all that comes first is on its way
+-- (see resume): their acknowledgements line up behind it.
+local function await_turn(client, message, how)
+  local pump = client.pump
+  if is_gone(pump, message) then return gone(how) end
+  if not pump.down then return true end
+  local ok, text, err =
+    client.reconnector:await_up(how, client.settings.confirm_timeout)
+  if is_gone(pump, message) then return gone(how) end
+  return ok, text, err
+end
+
+-- The way of option `acknowledge`: a SEND with the MESSAGE's header of that name.
+local function settle_by_send(self, message, how, transaction)
+  local options = self.acknowledging
+  local value = message.headers[options.header]
+  if how ~= "ack" then
+    return errors.failure("invalid",
+      "nack: this subscription acknowledges by SEND, which has no NACK")
+  end
+  if value == nil then
+    return errors.failure("invalid", ("ack: the MESSAGE has no header %s")
+      :format(options.header))
+  end
+  if self.settled[message] then
+    return errors.failure("invalid", "this message is acknowledged already")
+  end
+  local function unsettle() self.settled[message] = nil end
+  self.settled[message] = true
+  -- it names a message of this connection: on another it might mean another
+  local ok, text, err = sending.send(self.client, options.destination, "", nil,
+    { queue = false }, 1, { [options.header] = value }, transaction)
+  if not ok then
+    unsettle()
+  elseif transaction then
+    transaction:on_abort(unsettle)
+  end
+  return ok, text, err
+end
+
+-- It was queued: tell those who count.
+local function told(client, message, how, headers)
+  if client.watched then
+    client:sent(how:upper(),
+      headers_of.of_ack(message, client.version, headers))
+  end
+  local tie = message.owner
+  if tie.unacked then tie.unacked:settled(message) end
+  client.events:notify("acked", message, how)
+end
+
+--- Acknowledge a message of this subscription; `how` is "ack" or "nack". What is
+-- no transaction raises at `level`.
+-- @treturn[1] true
+-- @treturn[2] nil, message, err: invalid, closed, timeout (no room in the outbox)
+local function settle(self, message, how, transaction, level)
+  local client = self.client
+  local pump = client.pump
+  local ok, text, err = await_turn(client, message, how)
+  if not ok then return nil, text, err end
+  local within, headers
+  if transaction ~= nil then
+    within, text, err = client.transactions:find(transaction, level + 1)
+    if not within then return nil, text, err end
+    headers = { transaction = within.id }
+  end
+  if self.acknowledging then
+    return settle_by_send(self, message, how, within)
+  end
+  local timeout = client.settings.confirm_timeout
+  ok, text, err = pump:push(timeout, how, how, message, headers)
+  if ok then
+    told(client, message, how, headers)
+    return true
+  end
+  if ok == nil then return nil, text, err end
+  if pump.ended then return failures.over(pump.ended, how) end
+  return failures.late(how .. ": no room in the outbox", timeout)
+end
+
+return { settle = settle }
