@@ -285,9 +285,12 @@ static void test_close_codes_are_kept(void) {
   bench_close(&b);
 }
 
-/* Only what the parser found wrong can be passed over, and only then. */
+/* Only what the parser found wrong can be passed over, and only then; what is
+ * thrown away then is a part of the stream. */
 static void test_forgiving(void) {
+  static const char receipt[] = "RECEIPT\nreceipt-id:1\n\n";
   stomp_error what;
+  uint64_t at;
   bench b;
   bench_init(&b, STOMP_CLIENT);
   connect_client(&b, connected_1_2);
@@ -299,8 +302,19 @@ static void test_forgiving(void) {
   CHECK(stomp_session_state(b.s) == STOMP_STATE_CONNECTED);
   CHECK(stomp_session_error(b.s)->status == STOMP_OK);
   CHECK(!stomp_session_forgive(b.s, &what));
+  CHECK(give(&b, receipt) == STOMP_FRAME);
+  at = b.frame->offset;
+  stomp_session_skip(b.s, 100);
+  CHECK(give(&b, receipt) == STOMP_FRAME);
+  CHECK(b.frame->offset == at + sizeof receipt + 100);
   CHECK(give(&b, "SEND\ndestination:/a\n\n") == STOMP_EUNEXPECTED);
   CHECK(!b.frame); /* it was freed */
+  CHECK(!stomp_session_forgive(b.s, &what));
+  CHECK(stomp_session_state(b.s) == STOMP_STATE_CLOSED);
+  bench_close(&b);
+  bench_init(&b, STOMP_SERVER); /* which has sent ERROR then */
+  connect_server(&b);
+  CHECK(give(&b, "QUIT\n\n") == STOMP_ECOMMAND);
   CHECK(!stomp_session_forgive(b.s, &what));
   CHECK(stomp_session_state(b.s) == STOMP_STATE_CLOSED);
   bench_close(&b);

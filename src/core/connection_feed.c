@@ -25,8 +25,10 @@ static void queue_frame(stomp_connection *c, stomp_frame *frame) {
 static stomp_status feed_session(stomp_connection *c, stomp_span bytes) {
   stomp_status status;
   stomp_frame *frame;
-  if (c->skipping)
+  if (c->skipping) {
+    stomp_session_skip(c->session, bytes.len);
     return STOMP_OK;
+  }
   while ((status = stomp_session_next(c->session, &bytes, c->now, &frame)) ==
          STOMP_FRAME) {
     queue_frame(c, frame);
@@ -36,6 +38,7 @@ static stomp_status feed_session(stomp_connection *c, stomp_span bytes) {
     return STOMP_OK;
   if (c->ignore_invalid && stomp_session_forgive(c->session, &c->warning)) {
     c->skipping = true; /* a frame begins with the next message */
+    stomp_session_skip(c->session, bytes.len);
     return STOMP_OK;
   }
   return stomp_connection_break(c, stomp_session_error(c->session));

@@ -70,6 +70,10 @@ void stomp_parser_reset(stomp_parser *p) {
   stomp_error_clear(&p->error);
 }
 
+void stomp_parser_skip(stomp_parser *p, size_t len) {
+  p->offset += len;
+}
+
 /* ---- Between two frames ---- */
 
 static void begin_frame(stomp_parser *p) {

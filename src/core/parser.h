@@ -50,4 +50,8 @@ uint64_t stomp_parser_offset(const stomp_parser *p);
  * the next byte begins a frame (a new WebSocket message, say). */
 void stomp_parser_reset(stomp_parser *p);
 
+/* So many bytes of the stream were thrown away: they count, so that offsets
+ * stay those of the stream. */
+void stomp_parser_skip(stomp_parser *p, size_t len);
+
 #endif

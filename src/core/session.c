@@ -262,13 +262,18 @@ void stomp_session_end(stomp_session *s) {
 
 bool stomp_session_forgive(stomp_session *s, stomp_error *what) {
   const stomp_error *error = stomp_parser_error(s->parser);
-  if (error->status == STOMP_OK || s->error.status != error->status)
+  if (s->role == STOMP_SERVER || error->status == STOMP_OK ||
+      s->error.status != error->status)
     return false;
   *what = *error;
   stomp_parser_reset(s->parser);
   s->state = s->state_before;
   stomp_error_clear(&s->error);
   return true;
+}
+
+void stomp_session_skip(stomp_session *s, size_t len) {
+  stomp_parser_skip(s->parser, len);
 }
 
 /* An end in order: RFC 6455, 7.4.1 (1000, 1001, no code), or bare STOMP's. */

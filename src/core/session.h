@@ -141,8 +141,11 @@ void stomp_session_fail(stomp_session *s, const stomp_error *error);
 void stomp_session_end(stomp_session *s);
 
 /* A frame that cannot be read ended; go on with the next (on_invalid_frame =
- * "ignore"): false where the failure is none of the parser's. */
+ * "ignore"): false where the failure is none of the parser's, and on a server,
+ * which has sent its ERROR (STOMP 1.2, "ERROR"). */
 bool stomp_session_forgive(stomp_session *s, stomp_error *what);
+/* So many bytes are thrown away after that, not read: offsets count them. */
+void stomp_session_skip(stomp_session *s, size_t len);
 
 stomp_state stomp_session_state(const stomp_session *s);
 stomp_version stomp_session_version(const stomp_session *s);

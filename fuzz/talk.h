@@ -1,0 +1,169 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * What the targets share that hold a STOMP conversation (session, connection):
+ * frames to send made of the input, frames that came written into a log, output
+ * read back as STOMP. */
+#ifndef STOMP_FUZZ_TALK_H
+#define STOMP_FUZZ_TALK_H
+
+#include "core/parser.h"
+#include "core/session.h"
+#include "support.h"
+
+/* ---- Frames to send ---- */
+
+#define TALK_HEADERS 4
+
+typedef struct talk_frame {
+  stomp_field fields[TALK_HEADERS];
+  stomp_outgoing frame;
+} talk_frame;
+
+static inline stomp_span talk_word(fuzz_input *in) {
+  static const char *const words[] = { "destination",
+                                       "id",
+                                       "ack",
+                                       "transaction",
+                                       "receipt",
+                                       "message-id",
+                                       "receipt-id",
+                                       "subscription",
+                                       "content-type",
+                                       "message",
+                                       "version",
+                                       "content-length",
+                                       "client",
+                                       "auto",
+                                       "/topic/a",
+                                       "client-individual",
+                                       "1",
+                                       "2",
+                                       "stomp-disconnect" };
+  unsigned which = fuzz_octet(in), n = sizeof words / sizeof *words;
+  if (which % (n + 1) == n) /* any octets */
+    return fuzz_take(in, fuzz_octet(in) % 32);
+  return (stomp_span){ (const uint8_t *)words[which % (n + 1)],
+                       strlen(words[which % (n + 1)]) };
+}
+
+static inline stomp_field talk_field(stomp_span name, stomp_span value) {
+  return (stomp_field){ (const char *)name.bytes, name.len,
+                        (const char *)value.bytes, value.len };
+}
+
+/* Command (one of each eight is none), headers in names and values, body. */
+static inline void talk_read(fuzz_input *in, talk_frame *f) {
+  unsigned shape = fuzz_octet(in);
+  stomp_span body;
+  size_t i;
+  memset(f, 0, sizeof *f);
+  f->frame.command = (stomp_command)fuzz_below(in, STOMP_COMMAND_COUNT + 1);
+  f->frame.n_headers = shape % (TALK_HEADERS + 1);
+  f->frame.headers = f->fields;
+  f->frame.no_content_length = (shape & 0x40) != 0;
+  for (i = 0; i < f->frame.n_headers; i++) {
+    stomp_span name = talk_word(in);
+    f->fields[i] = talk_field(name, talk_word(in));
+  }
+  if (shape & 0x80) {
+    body = fuzz_take(in, fuzz_octet(in) % 64);
+    f->frame.body = (const char *)body.bytes;
+    f->frame.body_len = body.len;
+  }
+}
+
+/* ---- Frames that came ---- */
+
+static inline void talk_log_frame(fuzz_log *log, const stomp_frame *f) {
+  uint32_t i;
+  fuzz_log_text(log, stomp_command_name(f->command));
+  fuzz_log_text(log, " at ");
+  fuzz_log_number(log, f->offset);
+  for (i = 0; i < f->n_headers; i++) {
+    fuzz_log_span(log, stomp_frame_name(f, i));
+    fuzz_log_span(log, stomp_frame_value(f, i));
+  }
+  fuzz_log_text(log, "body ");
+  fuzz_log_span(log, stomp_frame_body(f));
+  fuzz_log_number(log, f->delivery.sequence);
+  fuzz_log_number(log, f->delivery.ack_mode);
+}
+
+/* The last MESSAGEs that came, kept to be acknowledged. */
+#define TALK_KEPT 4
+typedef struct talk_kept {
+  stomp_frame *frames[TALK_KEPT];
+  size_t n;
+} talk_kept;
+
+static inline void talk_keep(talk_kept *kept, stomp_frame *frame) {
+  size_t slot = kept->n++ % TALK_KEPT;
+  stomp_frame_free(kept->frames[slot]);
+  kept->frames[slot] = frame;
+}
+
+static inline void talk_kept_clear(talk_kept *kept) {
+  size_t i;
+  for (i = 0; i < TALK_KEPT; i++)
+    stomp_frame_free(kept->frames[i]);
+}
+
+/* ---- Output ---- */
+
+/* What stands in the output of a session is STOMP: frames that its role may
+ * send, whole, one of which settles the version; nothing behind a server's
+ * ERROR. */
+typedef struct talk_reader {
+  stomp_role role;       /* of the session that wrote it */
+  stomp_version version; /* that it settled in the end */
+  stomp_parser *parser;
+  fuzz_memory memory;
+  size_t n_frames, n_beats;
+  bool over; /* ERROR came */
+} talk_reader;
+
+static inline void talk_reader_init(talk_reader *r, stomp_role role,
+                                    stomp_version version) {
+  static const stomp_limits limits = STOMP_LIMITS_DEFAULT;
+  memset(r, 0, sizeof *r);
+  r->role = role;
+  r->version = version;
+  fuzz_memory_init(&r->memory, SIZE_MAX, 0);
+  r->parser = stomp_parser_new(&limits, STOMP_UNSETTLED, &r->memory.memory);
+  FUZZ_CHECK(r->parser != NULL);
+}
+
+static inline void talk_reader_frame(talk_reader *r, stomp_frame *frame) {
+  bool first = frame->command == STOMP_CONNECT_COMMAND ||
+               frame->command == STOMP_CONNECTED_COMMAND;
+  bool of_server = frame->command >= STOMP_CONNECTED_COMMAND;
+  FUZZ_CHECK(of_server == (r->role == STOMP_SERVER));
+  FUZZ_CHECK(r->n_frames == 0 ? first || frame->command == STOMP_ERROR_COMMAND
+                              : !first);
+  FUZZ_CHECK(!r->over);
+  r->over = frame->command == STOMP_ERROR_COMMAND;
+  r->n_frames++;
+  stomp_parser_version(r->parser, r->version);
+  stomp_frame_free(frame);
+}
+
+/* Read what is there; true: it ends with a whole frame or beat. */
+static inline bool talk_reader_read(talk_reader *r, stomp_span in) {
+  stomp_frame *frame;
+  stomp_status status;
+  while ((status = stomp_parser_next(r->parser, &in, &frame)) != STOMP_MORE) {
+    FUZZ_CHECK(status > 0);
+    if (status == STOMP_FRAME)
+      talk_reader_frame(r, frame);
+    else
+      r->n_beats++;
+  }
+  return stomp_parser_is_idle(r->parser);
+}
+
+static inline void talk_reader_clear(talk_reader *r) {
+  stomp_parser_free(r->parser);
+  FUZZ_CHECK(r->memory.live == 0);
+}
+
+#endif
