@@ -132,88 +132,24 @@ static void request_lists(size_t n) {
 
 /* ---- Connections ---- */
 
-typedef struct pair {
-  stomp_connection *client, *server;
-} pair;
-
-static stomp_connection *connection_new(stomp_role role, stomp_version version,
-                                        bool websocket) {
-  stomp_connection_options o;
-  stomp_error error;
-  stomp_version v;
-  stomp_connection *c;
-  stomp_connection_defaults(&o);
-  o.session.role = role;
-  o.session.memory = &memory;
-  o.session.random = &source;
-  o.session.limits = no_limits();
-  for (v = STOMP_1_0; v <= STOMP_1_2; v++)
-    o.session.versions[v] = v == version;
-  o.websocket = websocket;
-  o.ignore_invalid = true;
-  c = stomp_connection_new(&o, &error);
-  if (!c)
-    abort();
-  return c;
-}
-
-/* All that waits goes over; false: nothing did. */
-static bool carry(stomp_connection *from, stomp_connection *to) {
-  stomp_span out = stomp_connection_output(from);
-  if (out.len == 0)
-    return false;
-  CHECK(stomp_connection_feed(to, out.bytes, out.len, 0) == STOMP_OK);
-  stomp_connection_consume(from, out.len);
-  return true;
-}
-
-/* Take the frames that came; how many. */
-static size_t drop_frames(stomp_connection *c) {
-  stomp_frame *frame;
-  size_t n = 0;
-  for (; (frame = stomp_connection_next(c)) != NULL; n++)
-    stomp_frame_free(frame);
-  return n;
-}
-
-static pair pair_open(stomp_version version, bool websocket) {
-  pair p = { connection_new(STOMP_CLIENT, version, websocket),
-             connection_new(STOMP_SERVER, version, websocket) };
-  CHECK(stomp_connection_connect(p.client, 0) == STOMP_OK);
-  while (carry(p.client, p.server) || carry(p.server, p.client))
-    ;
-  CHECK(stomp_connection_accept(p.server, NULL, 0, 0) == STOMP_OK);
-  carry(p.server, p.client);
-  CHECK(drop_frames(p.client) == 1 && drop_frames(p.server) == 1);
+static pair opened(stomp_version version, bool websocket) {
+  pair p;
+  pair_init(&p, &memory, &source, version, websocket);
+  p.options.session.limits = no_limits();
+  p.options.ignore_invalid = true;
+  pair_open(&p);
   return p;
-}
-
-static void pair_close(pair *p) {
-  stomp_connection_free(p->client);
-  stomp_connection_free(p->server);
-}
-
-static stomp_status say(stomp_connection *c, stomp_command command,
-                        const char *name, const char *value, const char *more,
-                        const char *what) {
-  stomp_field fields[] = { { name, strlen(name), value, strlen(value) },
-                           { more, strlen(more), what, strlen(what) } };
-  stomp_outgoing frame = { .command = command,
-                           .headers = fields,
-                           .n_headers = 2 };
-  stomp_error error;
-  return stomp_connection_send(c, &frame, &error);
 }
 
 /* A client is given these octets at once; the frames that came of it. */
 static size_t client_takes(input *in, size_t step) {
-  pair p = pair_open(STOMP_1_2, true);
+  pair p = opened(STOMP_1_2, true);
   size_t at = 0, n;
   for (; at < in->len; at += step)
     CHECK(stomp_connection_feed(p.client, in->at + at,
                                 step < in->len - at ? step : in->len - at,
                                 0) == STOMP_OK);
-  n = drop_frames(p.client);
+  n = pair_drop(p.client);
   pair_close(&p);
   free(in->at);
   return n;
@@ -264,38 +200,39 @@ static void ignored_messages(size_t n) {
 
 /* The server tells each n times: asked for, and not. */
 static void receipts(size_t n) {
-  pair p = pair_open(STOMP_1_2, false);
+  pair p = opened(STOMP_1_2, false);
   char id[32];
   size_t i;
   for (i = 0; i < n; i++) {
     sprintf(id, "r%zu", i);
-    CHECK(say(p.client, STOMP_SEND_COMMAND, "destination", "/a", "receipt",
-              id) == STOMP_OK);
-    carry(p.client, p.server);
-    drop_frames(p.server);
+    CHECK(PAIR_SAY(&p, p.client, SEND, "destination", "/a", "receipt", id) ==
+          STOMP_OK);
+    pair_carry(&p, p.client, p.server);
+    pair_drop(p.server);
   }
   for (i = 0; i < 2 * n; i++) {
     sprintf(id, "r%zu", i);
-    CHECK(say(p.server, STOMP_RECEIPT_COMMAND, "receipt-id", id, "a", "b") ==
+    CHECK(PAIR_SAY(&p, p.server, RECEIPT, "receipt-id", id, "a", "b") ==
           STOMP_OK);
-    carry(p.server, p.client);
+    pair_carry(&p, p.server, p.client);
   }
-  CHECK(drop_frames(p.client) == 2 * n);
+  CHECK(pair_drop(p.client) == 2 * n);
   CHECK(stomp_session_receipts(stomp_connection_session(p.client)) == 0);
   pair_close(&p);
 }
 
 /* MESSAGEs of n subscriptions, then their end. */
 static void subscribe_all(size_t n, stomp_version version, const char *name) {
-  pair p = pair_open(version, false);
+  pair p = opened(version, false);
   char id[32];
   size_t i;
   for (i = 0; i < n; i++) {
     sprintf(id, "s%zu", i);
-    CHECK(say(p.client, STOMP_SUBSCRIBE_COMMAND, name, id,
-              version == STOMP_1_0 ? "id" : "destination", id) == STOMP_OK);
-    carry(p.client, p.server);
-    drop_frames(p.server);
+    CHECK(PAIR_SAY(&p, p.client, SUBSCRIBE, name, id,
+                   version == STOMP_1_0 ? "id" : "destination",
+                   id) == STOMP_OK);
+    pair_carry(&p, p.client, p.server);
+    pair_drop(p.server);
   }
   for (i = 0; i < n; i++) {
     input in = { 0 };
@@ -306,14 +243,14 @@ static void subscribe_all(size_t n, stomp_version version, const char *name) {
     CHECK(stomp_connection_feed(p.client, in.at, in.len, 0) == STOMP_OK);
     free(in.at);
   }
-  CHECK(drop_frames(p.client) == n);
+  CHECK(pair_drop(p.client) == n);
   for (i = 0; i < n; i++) {
     sprintf(id, "s%zu", i);
-    CHECK(say(p.client, STOMP_UNSUBSCRIBE_COMMAND,
-              version == STOMP_1_0 ? "destination" : "id", id, "a",
-              "b") == STOMP_OK);
-    carry(p.client, p.server);
-    drop_frames(p.server);
+    CHECK(PAIR_SAY(&p, p.client, UNSUBSCRIBE,
+                   version == STOMP_1_0 ? "destination" : "id", id, "a",
+                   "b") == STOMP_OK);
+    pair_carry(&p, p.client, p.server);
+    pair_drop(p.server);
   }
   pair_close(&p);
 }
@@ -327,29 +264,30 @@ static void destinations(size_t n) {
 }
 
 static void transactions(size_t n) {
-  pair p = pair_open(STOMP_1_1, false);
+  pair p = opened(STOMP_1_1, false);
   char id[32];
   size_t i;
   for (i = 0; i < n; i++) {
     sprintf(id, "t%zu", i);
-    CHECK(say(p.client, STOMP_BEGIN_COMMAND, "transaction", id, "a", "b") ==
+    CHECK(PAIR_SAY(&p, p.client, BEGIN, "transaction", id, "a", "b") ==
           STOMP_OK);
   }
   for (i = 0; i < n; i++) {
     sprintf(id, "t%zu", i);
-    CHECK(say(p.client, i % 2 ? STOMP_ABORT_COMMAND : STOMP_COMMIT_COMMAND,
-              "transaction", id, "a", "b") == STOMP_OK);
+    CHECK((i % 2 ? PAIR_SAY(&p, p.client, ABORT, "transaction", id, "a", "b")
+                 : PAIR_SAY(&p, p.client, COMMIT, "transaction", id, "a",
+                            "b")) == STOMP_OK);
   }
   pair_close(&p);
 }
 
 /* A slow peer takes octet by octet what is long. */
 static void sends_written_by_octet(size_t n) {
-  pair p = pair_open(STOMP_1_2, true);
+  pair p = opened(STOMP_1_2, true);
   size_t i;
   for (i = 0; i < n; i++) {
     size_t left = 20;
-    CHECK(say(p.client, STOMP_SEND_COMMAND, "destination", "/a", "a", "b") ==
+    CHECK(PAIR_SAY(&p, p.client, SEND, "destination", "/a", "a", "b") ==
           STOMP_OK);
     while (left--)
       stomp_connection_consume(p.client, 1);
@@ -362,10 +300,10 @@ static void sends_written_by_octet(size_t n) {
 /* So much waits that the block, which doubles, is all but full; then the oldest
  * goes for each new one. */
 static void sends_behind_a_backlog(size_t n) {
-  pair p = pair_open(STOMP_1_2, false);
+  pair p = opened(STOMP_1_2, false);
   size_t size = 0, most = SIZE_MAX, i;
   for (i = 0; i < most + n / 16; i++) {
-    CHECK(say(p.client, STOMP_SEND_COMMAND, "destination", "/a", "a", "b") ==
+    CHECK(PAIR_SAY(&p, p.client, SEND, "destination", "/a", "a", "b") ==
           STOMP_OK);
     if (i == 0) {
       size = stomp_connection_output(p.client).len;

@@ -7,9 +7,8 @@
  * copied, compared, searched or set, and what moving a block of memory copies.
  *
  * Each case does something n times, or cut into n pieces, from birth to free. */
-#include "check.h"
-#include "core/connection.h"
 #include "core/encoder.h"
+#include "pair.h"
 
 #define MOST 2.2 /* times the work for twice the input */
 

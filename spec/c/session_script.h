@@ -171,15 +171,10 @@ static inline stomp_outgoing short_outgoing(const short_frame *f) {
 /* ---- Input ---- */
 
 static inline void script_take(script *s, const uint8_t *bytes, size_t len) {
-  uint8_t *copy = malloc(len ? len : 1);
-  stomp_span in = { copy, len };
+  stomp_span in = { check_guarded(bytes, len), len };
   stomp_frame *frame = NULL;
   size_t requests = s->memory.n;
   stomp_status status;
-  if (!copy)
-    abort();
-  if (len)
-    memcpy(copy, bytes, len);
   while ((status = stomp_session_next(s->session, &in, s->now, &frame)) ==
          STOMP_FRAME) {
     if (s->n_events < SCRIPT_MESSAGES)
@@ -188,7 +183,6 @@ static inline void script_take(script *s, const uint8_t *bytes, size_t len) {
         s->n_messages < SCRIPT_MESSAGES)
       s->messages[s->n_messages++] = frame;
   }
-  free(copy);
   if (status < 0) {
     s->status = status;
     s->error = *stomp_session_error(s->session);

@@ -23,6 +23,8 @@ static stomp_status begin_message(void *user, size_t size, bool urgent,
     return STOMP_FULL;
   if (c->websocket) {
     c->message = stomp_websocket_begin(c->websocket, size, &status);
+  } else if (size > c->out.cap) {
+    return STOMP_LOUTBOX;
   } else {
     c->message = stomp_buffer_reserve(&c->out, size);
     if (!c->message)
@@ -150,12 +152,14 @@ void stomp_connection_free(stomp_connection *c) {
 /* ---- The beginning ---- */
 
 stomp_status stomp_connection_connect(stomp_connection *c, uint64_t now_ms) {
+  stomp_status status;
   if (c->role != STOMP_CLIENT || c->started || c->ended)
     return STOMP_ISTATE;
   c->now = c->last_sent = now_ms;
-  c->started = true;
-  return c->handshake ? stomp_handshake_start(c->handshake)
-                      : stomp_session_connect(c->session, now_ms);
+  status = c->handshake ? stomp_handshake_start(c->handshake)
+                        : stomp_session_connect(c->session, now_ms);
+  c->started = status == STOMP_OK; /* without memory it may be tried again */
+  return status;
 }
 
 stomp_status stomp_connection_accept(stomp_connection *c,
@@ -218,14 +222,10 @@ bool stomp_connection_wants_end(const stomp_connection *c) {
 
 stomp_status stomp_connection_closed(stomp_connection *c, uint16_t code,
                                      stomp_span reason, bool *no_receipt) {
-  stomp_error error;
   c->ended = true;
   if (!c->upgraded && stomp_session_state(c->session) != STOMP_STATE_CLOSED) {
-    if (stomp_handshake_ended(c->handshake) < 0)
-      error = *stomp_handshake_error(c->handshake);
-    else
-      stomp_error_set(&error, STOMP_UEOF, STOMP_NO_OFFSET);
-    stomp_session_fail(c->session, &error);
+    (void)!stomp_handshake_ended(c->handshake); /* it always is a failure */
+    stomp_session_fail(c->session, stomp_handshake_error(c->handshake));
   }
   if (code == 0 && c->websocket)
     code = 1006; /* RFC 6455, 7.1.5: no close frame came */

@@ -105,9 +105,10 @@ static stomp_status feed_handshake(stomp_connection *c, stomp_span *in) {
   if (c->role == STOMP_SERVER)
     return STOMP_OK;
   status = stomp_session_connect(c->session, c->now);
-  if (status < 0) {
+  if (status != STOMP_OK) { /* FULL: answered before we were done with asking */
     stomp_error error;
-    stomp_error_set(&error, status, STOMP_NO_OFFSET);
+    stomp_error_set(&error, status < 0 ? status : STOMP_LOUTBOX,
+                    STOMP_NO_OFFSET);
     return stomp_connection_break(c, &error);
   }
   return STOMP_OK;
