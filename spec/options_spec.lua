@@ -41,7 +41,7 @@ describe("stomp.options", function()
 
   it("raises for an unknown name, in a group too", function()
     for name, given in pairs {
-      logn = { logn = "x" }, reconnect = { reconnect = true }, [""] = { [""] = 1 },
+      logn = { logn = "x" }, delay = { reconnect = { delay = 1 } }, [""] = { [""] = 1 },
       recieve = { heartbeat = { recieve = 1 } }, cafile = { tls = { cafile = "x" } },
       frames = { limits = { frames = 1 } },
     } do
