@@ -158,7 +158,8 @@ end
 -- @tparam string destination
 -- @tparam[opt] table options id, ack ("auto", "client", "client-individual"),
 -- headers (a table, or a function that makes one), confirm (wait for the
--- RECEIPT), timeout, prefetch, acknowledge = { destination, header, automatic };
+-- RECEIPT), timeout, prefetch, acknowledge = { destination, header, automatic },
+-- stream ("first", "last", "next" or an offset: of RabbitMQ, see docs/brokers.md);
 -- with a handler: concurrency (how many of it run at a time [1]; not with ack
 -- "client"), order_by (name of a header: messages of equal value stay in order,
 -- one at a time)

@@ -1,11 +1,12 @@
 -- SPDX-License-Identifier: MIT
 -- SUBSCRIBE and UNSUBSCRIBE of a client.
--- Knows check, errors, failures, headers, sending and subscription.
+-- Knows check, errors, failures, headers, sending, streams and subscription.
 local check = require "stomp.check"
 local errors = require "stomp.errors"
 local failures = require "stomp.failures"
 local headers_of = require "stomp.headers"
 local sending = require "stomp.sending"
+local streams = require "stomp.streams"
 local subscription_module = require "stomp.subscription"
 
 local unpack = table.unpack or unpack -- luacheck: ignore 113 143 (by version)
@@ -13,7 +14,7 @@ local unpack = table.unpack or unpack -- luacheck: ignore 113 143 (by version)
 local subscribe_options = {
   id = "string", ack = "string", headers = "table function", confirm = "boolean",
   prefetch = "number", acknowledge = "table", timeout = "number",
-  concurrency = "number", order_by = "string",
+  concurrency = "number", order_by = "string", stream = "string number",
 }
 local acknowledge_options = {
   destination = "string", header = "string", automatic = "boolean",
@@ -79,6 +80,7 @@ local function check_options(given, handler, level)
   local options = {}
   for name, value in pairs(given) do options[name] = value end
   options.acknowledge = check_acknowledge(given.acknowledge, level + 1)
+  streams.prepare(options, level + 1)
   return options
 end
 
@@ -97,6 +99,7 @@ local function headers_for(client, subscription, options, level)
   if options.prefetch then
     add_prefetch(headers, client.server, options.prefetch)
   end
+  if options.stream then streams.add_headers(headers, subscription) end
   headers.id, headers.destination = subscription.id, subscription.destination
   headers.ack = subscription.ack
   return headers_of.join(given, headers, level + 1)
