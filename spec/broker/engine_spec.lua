@@ -1,99 +1,11 @@
 -- SPDX-License-Identifier: MIT
--- The embedded broker's engine, with peers that keep what they are sent: STOMP
--- 1.2, "Client Frames" as brokers do them.
-local engine = require "stomp.broker.engine"
+-- The embedded broker's engine: topics, queues, acknowledgement, and what a slow
+-- consumer costs. STOMP 1.2, "Client Frames" as brokers do them.
+local clients = require "spec.support.engine_client"
 
--- ---- A client without a connection
-
-local methods = {}
-
-function methods:send(command, headers, body) -- as a peer
-  if not self.room then return false end
-  local frame = { command = command, headers = {}, body = body }
-  for _, pair in ipairs(headers) do
-    frame.headers[pair[1]] = frame.headers[pair[1]] or pair[2]
-  end
-  self.got[#self.got + 1] = frame
-  return true
-end
-
---- A frame of this client to the broker.
-function methods:frame(command, headers, body)
-  self.broker:frame(self.session, { command = command, headers = headers or {}, body = body or "" })
-  return self
-end
-
-function methods:publish(destination, body, headers)
-  local all = { destination = destination }
-  for name, value in pairs(headers or {}) do all[name] = value end
-  return self:frame("SEND", all, body)
-end
-
-function methods:subscribe(id, destination, ack, headers)
-  local all = { id = id, destination = destination, ack = ack }
-  for name, value in pairs(headers or {}) do all[name] = value end
-  return self:frame("SUBSCRIBE", all)
-end
-
---- What came since the last time, of one command.
-function methods:take(command)
-  local taken, rest = {}, {}
-  for _, frame in ipairs(self.got) do
-    table.insert(frame.command == command and taken or rest, frame)
-  end
-  self.got = rest
-  return taken
-end
-
---- The bodies of the MESSAGEs since the last time, "*" after a redelivered one.
-function methods:bodies()
-  local list = {}
-  for i, frame in ipairs(self:take("MESSAGE")) do
-    list[i] = frame.body .. (frame.headers.redelivered == "true" and "*" or "")
-  end
-  return list
-end
-
---- The one ERROR that must have come: its message and body.
-function methods:refusal()
-  local errors = self:take("ERROR")
-  assert.equal(1, #errors)
-  return errors[1].headers.message, errors[1].body, errors[1]
-end
-
-function methods:leave() self.broker:close(self.session) end
-
-local function client_of(broker)
-  local self = setmetatable({ broker = broker, got = {}, room = true }, { __index = methods })
-  self.session = broker:open(self)
-  return self
-end
-
-local function setup(n, options)
-  local broker, clients = engine.new(options), {}
-  for i = 1, n do clients[i] = client_of(broker) end
-  return broker, (table.unpack or unpack)(clients) -- luacheck: ignore 113 143
-end
+local setup = clients.setup
 
 describe("the broker engine", function()
-  describe("on CONNECT", function()
-    it("admits everybody where there are no logins", function()
-      assert.is_true(engine.new():admits {})
-    end)
-
-    it("admits a login with its passcode and nobody else", function()
-      local broker = engine.new { logins = { ann = "secret" } }
-      assert.is_true(broker:admits { login = "ann", passcode = "secret" })
-      for _, headers in ipairs {
-        {}, { login = "ann" }, { login = "ann", passcode = "" },
-        { login = "ann", passcode = "Secret" },
-        { passcode = "secret" }, { login = "eve", passcode = "secret" }, { login = "eve" },
-      } do
-        assert.is_falsy(broker:admits(headers))
-      end
-    end)
-  end)
-
   describe("with topics", function()
     it("gives a message to every subscription of the topic, with its headers", function()
       local _, a, b, c = setup(3)
@@ -225,7 +137,7 @@ describe("the broker engine", function()
       a:frame("ACK", { id = messages[2].headers.ack })
       assert.equal(2, broker:stats().unacknowledged)
       a:leave()
-      local c = client_of(broker):subscribe("1", "/queue/x")
+      local c = clients.new(broker):subscribe("1", "/queue/x")
       assert.same({ "1*", "3*" }, c:bodies())
       assert.equal(0, broker:stats().held_bytes)
     end)
@@ -235,9 +147,9 @@ describe("the broker engine", function()
       a:subscribe("1", "/queue/x", "client")
       for i = 1, 4 do b:publish("/queue/x", tostring(i)) end
       local messages = a:take("MESSAGE")
-      a:frame("ACK", { ["message-id"] = messages[3].headers["message-id"], subscription = "1" })
+      a:settle("ACK", messages[3])
       a:leave()
-      assert.same({ "4*" }, client_of(broker):subscribe("1", "/queue/x"):bodies())
+      assert.same({ "4*" }, clients.new(broker):subscribe("1", "/queue/x"):bodies())
     end)
 
     it("gives what was nacked to another subscription", function()
@@ -269,6 +181,17 @@ describe("the broker engine", function()
       assert.same({ "4", "5" }, b:bodies())
       a:frame("NACK", { id = messages[2].headers.ack })
       assert.same({ "1*", "2*" }, b:bodies())
+    end)
+
+    it("drops what was nacked with requeue:false", function()
+      local broker, a, b, c = setup(3)
+      a:subscribe("1", "/queue/x", "client-individual", { ["prefetch-count"] = "1" })
+      c:publish("/queue/x", "1"):publish("/queue/x", "2")
+      a:settle("NACK", a:take("MESSAGE")[1], { requeue = "false" })
+      assert.same({ "2" }, a:bodies())
+      b:subscribe("1", "/queue/x")
+      assert.same({}, b:bodies())
+      assert.equal(1, broker:stats().unacknowledged)
     end)
 
     it("drops a topic's message that was nacked", function()
@@ -318,7 +241,7 @@ describe("the broker engine", function()
       for i = 1, 6 do c:publish("/queue/x", tostring(i)) end
       a:leave()
       b:leave()
-      local d = client_of(broker):subscribe("1", "/queue/x")
+      local d = clients.new(broker):subscribe("1", "/queue/x")
       assert.same({ "1*", "2*", "3*", "4*", "5*", "6*" }, d:bodies())
     end)
 
@@ -336,114 +259,14 @@ describe("the broker engine", function()
     end)
   end)
 
-  describe("with transactions", function()
-    it("publishes at COMMIT, in order", function()
-      local broker, a, b = setup(2)
-      b:subscribe("1", "/queue/x")
-      a:frame("BEGIN", { transaction = "t" })
-      for i = 1, 3 do a:publish("/queue/x", tostring(i), { transaction = "t" }) end
-      assert.same({}, b:bodies())
-      assert.is_true(broker:stats().held_bytes > 0)
-      a:frame("COMMIT", { transaction = "t" })
-      local messages = b:take("MESSAGE")
-      assert.equal(3, #messages)
-      assert.equal("3", messages[3].body)
-      assert.is_nil(messages[1].headers.transaction)
-      assert.equal(0, broker:stats().held_bytes)
-    end)
-
-    it("forgets sends and acknowledgements at ABORT and with the session", function()
-      local broker, a, b = setup(2)
-      a:subscribe("1", "/queue/x", "client-individual")
-      b:publish("/queue/x", "1")
-      a:frame("BEGIN", { transaction = "t" })
-      a:frame("ACK", { id = a:take("MESSAGE")[1].headers.ack, transaction = "t" })
-      a:publish("/queue/y", "2", { transaction = "t" })
-      a:frame("ABORT", { transaction = "t" })
-      assert.equal(1, broker:stats().unacknowledged)
-      a:frame("BEGIN", { transaction = "t" }):publish("/queue/y", "3", { transaction = "t" })
-      a:leave()
-      b:subscribe("1", "/queue/y"):subscribe("2", "/queue/x")
-      assert.same({ "1*" }, b:bodies())
-      assert.equal(0, broker:stats().held_bytes)
-    end)
-
-    it("acknowledges at COMMIT", function()
-      local broker, a, b = setup(2)
-      a:subscribe("1", "/queue/x", "client-individual")
-      b:publish("/queue/x", "1")
-      a:frame("BEGIN", { transaction = "t" })
-      a:frame("ACK", { id = a:take("MESSAGE")[1].headers.ack, transaction = "t" })
-      assert.equal(1, broker:stats().unacknowledged)
-      a:frame("COMMIT", { transaction = "t" })
-      assert.equal(0, broker:stats().unacknowledged)
-    end)
-
-    it("refuses one that is open already, or is not", function()
-      for _, frames in ipairs {
-        { { "BEGIN" }, { "BEGIN" } }, { { "COMMIT" } }, { { "ABORT" } },
-        { { "SEND", "/queue/x" } }, { { "BEGIN" }, { "COMMIT" }, { "COMMIT" } },
-      } do
-        local _, a = setup(1)
-        for _, frame in ipairs(frames) do
-          a:frame(frame[1], { transaction = "t", destination = frame[2] })
-        end
-        assert.equal("Bad transaction", (a:refusal()))
-      end
-    end)
-
-    it("refuses a SEND when open transactions hold too much", function()
-      local broker, a = setup(1, { queue_limit = 5000 })
-      a:frame("BEGIN", { transaction = "t" })
-      for _ = 1, 30 do a:publish("/topic/x", "", { transaction = "t" }) end
-      assert.equal("Broker is full", (a:refusal()))
-      a:leave()
-      assert.equal(0, broker:stats().held_bytes)
-    end)
-  end)
-
-  describe("with reply queues", function()
-    it("carries a reply to the session that asked, without SUBSCRIBE", function()
-      local _, a, b, c = setup(3)
-      b:subscribe("1", "/queue/service")
-      a:publish("/queue/service", "?", { ["reply-to"] = "/temp-queue/answers" })
-      c:publish("/queue/service", "?", { ["reply-to"] = "/temp-queue/answers" })
-      local requests = b:take("MESSAGE")
-      assert.not_equal("/temp-queue/answers", requests[1].headers["reply-to"])
-      b:publish(requests[1].headers["reply-to"], "for a")
-      b:publish(requests[2].headers["reply-to"], "for c")
-      local reply = a:take("MESSAGE")[1]
-      assert.equal("for a", reply.body)
-      assert.equal("/temp-queue/answers", reply.headers.subscription)
-      assert.same({ "for c" }, c:bodies())
-    end)
-
-    it("drops a reply to a session that is gone", function()
-      local broker, a, b = setup(2)
-      b:subscribe("1", "/queue/service")
-      a:publish("/queue/service", "?", { ["reply-to"] = "/temp-queue/answers" })
-      local to = b:take("MESSAGE")[1].headers["reply-to"]
-      a:leave()
-      b:publish(to, "too late")
-      assert.same({}, a.got)
-      assert.same({}, b:take("ERROR"))
-      assert.is_nil(next(broker.destinations.replies))
-    end)
-
-    it("leaves any other reply-to as it is", function()
-      local _, a, b = setup(2)
-      b:subscribe("1", "/queue/service")
-      a:publish("/queue/service", "?", { ["reply-to"] = "/queue/mine" })
-      assert.equal("/queue/mine", b:take("MESSAGE")[1].headers["reply-to"])
-    end)
-  end)
-
   describe("refuses with ERROR", function()
     local cases = {
       ["Unknown destination"] = { "SEND", { destination = "/nowhere/x" } },
-      ["Invalid destination"] = { "SUBSCRIBE", { id = "1", destination = "/temp-queue/x" } },
+      ["Invalid destination"] = { "SUBSCRIBE", { id = "1", destination = "/reply-queue/x" } },
       ["No subscription found"] = { "UNSUBSCRIBE", { id = "none" } },
       ["Unexpected ACK"] = { "ACK", { id = "none" } },
+      ["Processing error"] = { "SUBSCRIBE", { id = "1", destination = "/queue/x", ack = "manual" } },
+      ["Not supported"] = { "SUBSCRIBE", { id = "1", destination = "/queue/x", selector = "a = 1" } },
     }
     for text, case in pairs(cases) do
       it(text .. ", which ends the session", function()
@@ -455,6 +278,14 @@ describe("the broker engine", function()
         assert.same({}, a.got)
       end)
     end
+
+    it("a prefetch that is no number", function()
+      for _, text in ipairs { "many", "-1", "1.5", "" } do
+        local _, a = setup(1)
+        a:subscribe("1", "/queue/x", "client", { ["prefetch-count"] = text })
+        assert.equal("Processing error", (a:refusal()))
+      end
+    end)
 
     it("a subscription id that is in use", function()
       local _, a = setup(1)
@@ -471,8 +302,7 @@ describe("the broker engine", function()
       a.room = false
       for i = 1, 6 do c:publish("/queue/x", tostring(i)) end
       assert.same({ "2", "3", "4", "5", "6" }, b:bodies())
-      a.room = true
-      a.broker:flush(a.session)
+      a:read_on()
       assert.same({ "1" }, a:bodies())
     end)
 
@@ -482,8 +312,7 @@ describe("the broker engine", function()
       a.room = false
       for i = 1, 100 do b:publish("/queue/x", tostring(i)) end
       assert.equal(99, broker:stats().queued)
-      a.room = true
-      broker:flush(a.session)
+      a:read_on()
       local bodies = a:bodies()
       assert.equal(100, #bodies)
       assert.equal("1", bodies[1])
@@ -491,7 +320,7 @@ describe("the broker engine", function()
     end)
 
     it("writes what waited in order, as far as there is room", function()
-      local broker, a, b = setup(2)
+      local _, a, b = setup(2)
       a:subscribe("1", "/topic/x")
       a.room = false
       for i = 1, 5 do b:publish("/topic/x", tostring(i)) end
@@ -501,17 +330,17 @@ describe("the broker engine", function()
         if #self.got == 2 then return false end
         return send(self, ...)
       end
-      broker:flush(a.session)
+      a:read_on()
       assert.same({ "1", "2" }, a:bodies())
       b:publish("/topic/x", "6")
       a.send = nil
-      broker:flush(a.session)
+      a:read_on()
       assert.same({ "3", "4", "5", "6" }, a:bodies())
       assert.equal(0, a.session.pending_bytes)
     end)
 
     it("gives it up when too much waits: one ERROR, and no growth", function()
-      local broker, slow, quick, c = setup(3)
+      local _, slow, quick, c = setup(3)
       slow:subscribe("1", "/topic/x")
       quick:subscribe("1", "/topic/x")
       slow.room = false
@@ -521,9 +350,7 @@ describe("the broker engine", function()
         assert.is_true(slow.session.pending_bytes <= 8388608)
       end
       assert.equal(200, #quick:bodies())
-      assert.equal(1, #slow.session.pending)
-      slow.room = true
-      broker:flush(slow.session)
+      slow:read_on()
       local text, why = slow:refusal()
       assert.equal("Slow consumer", text)
       assert.truthy(why:find("does not read", 1, true))
@@ -538,7 +365,9 @@ describe("the broker engine", function()
         a:publish("/topic/x", "", { receipt = receipt })
         assert.is_true(a.session.pending_bytes <= 8388608)
       end
-      assert.equal(1, #a.session.pending)
+      a:read_on()
+      assert.equal("Slow consumer", (a:refusal()))
+      assert.same({}, a.got)
     end)
 
     it("gives up one that never acknowledges what it gets of topics", function()
@@ -556,18 +385,5 @@ describe("the broker engine", function()
     local _, a = setup(1)
     a:frame("DISCONNECT", { receipt = "bye" })
     assert.equal("bye", a:take("RECEIPT")[1].headers["receipt-id"])
-  end)
-
-  it("counts what passes", function()
-    local broker, a, b = setup(2)
-    a:subscribe("1", "/topic/x")
-    b:subscribe("1", "/topic/x")
-    a:publish("/topic/x", "1")
-    local stats = broker:stats()
-    assert.equal(2, stats.sessions)
-    assert.equal(2, stats.subscriptions)
-    assert.equal(3, stats.frames_received)
-    assert.equal(1, stats.messages_in)
-    assert.equal(2, stats.messages_out)
   end)
 end)

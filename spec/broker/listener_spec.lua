@@ -79,6 +79,7 @@ describe("stomp.broker.listen", function()
       ["unknown option 'login'"] = function() broker_module.listen(url, { login = "a" }) end,
       ["option 'logins'"] = function() broker_module.listen(url, { logins = true }) end,
       ["option 'allow_remote'"] = function() broker_module.listen(url, { allow_remote = 1 }) end,
+      ["option 'timeout': number expected"] = function() broker_module.listen(url, { timeout = "1" }) end,
     } do
       assert.truthy(fixture.raised(f):find(text, 1, true))
     end
@@ -200,9 +201,9 @@ describe("the embedded broker", function()
     local frame, stderr, said = broker.engine.frame, io.stderr, ""
     local function keep(_, ...) said = said .. table.concat { ... } end
     io.stderr = { write = keep } -- luacheck: ignore 122 (put back below)
-    broker.engine.frame = function(self, session, given)
+    broker.engine.frame = function(self, session, given, now)
       if given.body == "trap" then error("a bug") end
-      return frame(self, session, given)
+      return frame(self, session, given, now)
     end
     local a, b = connect(broker), connect(broker)
     assert(a:send("/queue/a", "trap"))

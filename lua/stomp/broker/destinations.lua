@@ -3,8 +3,15 @@
 -- queues, and what is unacknowledged. All that stays has a limit: queues and
 -- transactions for the broker as a whole (`held`), what a topic's subscriber does
 -- not acknowledge for its session.
--- Knows queue and session of this folder.
+--
+-- A session's `/temp-queue/x` is the reply queue `/reply-queue/session-n-x` to
+-- everybody else. What comes there goes to the session that owns it, as on
+-- RabbitMQ without SUBSCRIBE; to its subscription where it has made one, as on
+-- ActiveMQ.
+-- Knows figures, queue, session and unacked of this folder.
+local new_figures = require "stomp.broker.figures".new
 local new_queue = require "stomp.broker.queue".new
+local new_unacked = require "stomp.broker.unacked".new
 local size_of = require "stomp.broker.session".size_of
 
 local methods = {}
@@ -13,26 +20,33 @@ local mt = { __index = methods }
 -- Reply destinations of one session.
 local replies_most = 65536
 
---- Destinations that keep at most `most` bytes.
-local function new(most)
-  return setmetatable({
+--- Destinations that keep at most `most` bytes; `counts`: the broker's.
+local function new(most, counts)
+  local self = setmetatable({
     most = most,
+    counts = counts,
     held = 0,     -- bytes of the messages that are kept
     topics = {},  -- destination -> list of subscriptions
     queues = {},  -- destination -> queue
     replies = {}, -- reply destination -> {session, name}
     last_delivery = 0,
-    n_in = 0, n_out = 0,
   }, mt)
+  self.figures = new_figures(function(destination)
+    return self.topics[destination] ~= nil or self.queues[destination] ~= nil
+  end)
+  return self
 end
 
---- What kind of destination it is: "topic", "queue", "reply", or nil.
+local patterns = {
+  { "^/topic/.", "topic" }, { "^/queue/.", "queue" }, { "^[^/]", "queue" },
+  { "^/temp%-queue/.", "temporary" }, { "^/reply%-queue/.", "reply" },
+}
+
+--- What kind of destination it is: "topic", "queue", "temporary", "reply", or nil.
 local function kind_of(destination)
-  if destination:match("^/topic/.") then return "topic" end
-  if destination:match("^/queue/.") or destination:match("^[^/]") then
-    return "queue"
+  for _, pattern in ipairs(patterns) do
+    if destination:match(pattern[1]) then return pattern[2] end
   end
-  if destination:match("^/reply%-queue/.") then return "reply" end
   return nil
 end
 
@@ -69,10 +83,10 @@ function methods:hold(message) self.held = self.held + message.size end
 function methods:let_go(message) self.held = self.held - message.size end
 
 -- A queue's message stays held; a topic's counts for its session.
-local function keep_unacknowledged(s, message, id)
-  local delivery = { subscription = s, message = message, id = id }
-  s.session.deliveries[id] = delivery
-  s.unacked[#s.unacked + 1] = delivery
+local function keep_unacknowledged(s, message, key)
+  local delivery = { subscription = s, message = message, key = key }
+  s.session.deliveries[key] = delivery
+  s.unacked:add(delivery)
   if not s.queue then s.session:keep(message.size) end
 end
 
@@ -82,31 +96,44 @@ local function forget(self, delivery)
   if s.queue then self:let_go(message) else s.session:keep(-message.size) end
 end
 
+local function count_delivery(self, message)
+  self.figures:count(message.destination, "delivered")
+  if not message.redelivered then return end
+  self.counts.redelivered = self.counts.redelivered + 1
+  self.figures:count(message.destination, "redelivered")
+end
+
+-- Without an id (STOMP 1.0) a subscription is not named. At 1.2 an ACK names the
+-- header `ack`, before it `message-id`: they differ here, as on ActiveMQ.
+local function headers_for(s, message, n)
+  local session, headers = s.session, {}
+  local id, ack = session.id .. "@" .. n, n .. "@" .. session.id
+  local at_1_2 = session.version == "1.2"
+  if s.id then headers[1] = { "subscription", s.id } end
+  headers[#headers + 1] = { "destination", s.shown or message.destination }
+  headers[#headers + 1] = { "message-id", id }
+  headers[#headers + 1] = { "redelivered", message.redelivered and "true" or "false" }
+  if s.ack ~= "auto" and at_1_2 then headers[#headers + 1] = { "ack", ack } end
+  for _, pair in ipairs(message.headers) do headers[#headers + 1] = pair end
+  return headers, at_1_2 and ack or id
+end
+
 local function deliver(self, s, message)
   self.last_delivery = self.last_delivery + 1
-  local id = s.session.id .. "@" .. self.last_delivery
-  local headers = {
-    { "subscription", s.id },
-    { "destination", message.destination },
-    { "message-id", id },
-    { "redelivered", message.redelivered and "true" or "false" },
-  }
+  local headers, key = headers_for(s, message, self.last_delivery)
   if s.ack ~= "auto" then
-    headers[#headers + 1] = { "ack", id }
-    keep_unacknowledged(s, message, id)
+    keep_unacknowledged(s, message, key)
   elseif s.queue then
     self:let_go(message)
   end
-  for _, pair in ipairs(message.headers) do headers[#headers + 1] = pair end
-  self.n_out = self.n_out + 1
+  count_delivery(self, message)
   s.session:write("MESSAGE", headers, message.body)
 end
 
 -- ---- Queues
 
 local function can_take(s)
-  return s.session:has_room()
-    and (not s.prefetch or #s.unacked < s.prefetch)
+  return s.session:has_room() and (not s.prefetch or s.unacked.n < s.prefetch)
 end
 
 --- Hand out what a queue holds, to one taker after the other. A queue that
@@ -134,54 +161,81 @@ end
 
 -- ---- Publishing
 
+local function enqueue(self, queue, message)
+  self:hold(message)
+  queue:put(message)
+  self:serve(queue)
+end
+
 local function publish_to_reply(self, message)
   local reply = self.replies[message.destination]
+  local queue = self.queues[message.destination]
   if not reply or reply.session.ending then
     return -- its session is gone: dropped, as on RabbitMQ
+  elseif queue then
+    return enqueue(self, queue, message)
   end
   deliver(self, { id = reply.name, session = reply.session, ack = "auto" }, message)
 end
 
 function methods:publish(message)
-  local kind = kind_of(message.destination)
-  self.n_in = self.n_in + 1
+  local destination = message.destination
+  local kind = kind_of(destination)
+  self.counts.messages_in = self.counts.messages_in + 1
+  self.figures:count(destination, "published")
   if kind == "topic" then
-    for _, s in ipairs(self.topics[message.destination] or {}) do
+    for _, s in ipairs(self.topics[destination] or {}) do
       if not s.session.ending then deliver(self, s, message) end
     end
   elseif kind == "reply" then
     publish_to_reply(self, message)
   else
-    local queue = queue_of(self, message.destination)
-    self:hold(message)
-    queue:put(message)
-    self:serve(queue)
+    enqueue(self, queue_of(self, destination), message)
   end
+end
+
+--- The reply queue behind a session's /temp-queue/x; nil when it has too many.
+function methods:reply_queue(session, temporary)
+  local destination = ("/reply-queue/%s-%s"):format(session.id,
+    temporary:match("^/temp%-queue/(.+)"))
+  if not self.replies[destination] then
+    if #session.replies == replies_most then return nil end
+    session.replies[#session.replies + 1] = destination
+    self.replies[destination] = { session = session, name = temporary }
+  end
+  return destination
 end
 
 --- reply-to:/temp-queue/x becomes a destination that reaches this session; false
 -- when it has too many of them.
 function methods:rewrite_reply(session, message)
   for i, pair in ipairs(message.headers) do
-    local name = pair[1] == "reply-to" and pair[2]:match("^/temp%-queue/(.+)")
-    if name then
-      local destination = "/reply-queue/" .. session.id .. "-" .. name
-      if not self.replies[destination] then
-        if #session.replies == replies_most then return false end
-        session.replies[#session.replies + 1] = destination
-        self.replies[destination] = { session = session, name = pair[2] }
-      end
+    if pair[1] == "reply-to" and kind_of(pair[2]) == "temporary" then
+      local destination = self:reply_queue(session, pair[2])
+      if not destination then return false end
       message.headers[i] = { "reply-to", destination }
     end
   end
   return true
 end
 
+--- Reply queues of a session that is over go, and what is in them.
+function methods:drop_replies(session)
+  for _, destination in ipairs(session.replies) do
+    local queue = self.queues[destination]
+    while queue and queue:size() > 0 do self:let_go(queue:take()) end
+    self.queues[destination], self.replies[destination] = nil, nil
+  end
+  session.replies = {}
+end
+
 -- ---- Subscriptions
 
 --- A subscription begins; its queue is served later, by the caller.
 function methods:join(s)
-  if kind_of(s.destination) == "queue" then
+  s.unacked = new_unacked()
+  self.figures:mention(s.destination)
+  if kind_of(s.destination) ~= "topic" then
     s.queue = queue_of(self, s.destination)
     s.queue:join(s)
   else
@@ -223,11 +277,10 @@ function methods:leave(session, list)
   local unacked = {}
   for _, s in ipairs(list) do
     if s.queue then s.queue:leave(s) else leave_topic(self, s) end
-    for _, d in ipairs(s.unacked) do
-      session.deliveries[d.id] = nil
+    for _, d in ipairs(s.unacked:take_all()) do
+      session.deliveries[d.key] = nil
       unacked[#unacked + 1] = d
     end
-    s.unacked = {}
   end
   give_back(self, unacked)
   for _, s in ipairs(list) do
@@ -237,36 +290,46 @@ end
 
 -- ---- Acknowledgement
 
--- The deliveries that an ACK or NACK names, taken off what is unacknowledged.
-local function take_deliveries(session, delivery)
-  local s, taken, rest = delivery.subscription, {}, {}
-  local upto = s.ack == "client"
-  for _, d in ipairs(s.unacked) do
-    if d == delivery or upto then
-      taken[#taken + 1] = d
-      session.deliveries[d.id] = nil
-    else
-      rest[#rest + 1] = d
-    end
-    if d == delivery then upto = false end
+--- An ACK, or a NACK: then somebody else's turn, or, with `discard`, nobody's.
+function methods:settle(session, delivery, nack, discard)
+  local s = delivery.subscription
+  local taken = s.unacked:take(delivery, s.ack == "client")
+  for _, d in ipairs(taken) do
+    session.deliveries[d.key] = nil
+    self.figures:count(d.message.destination, nack and "nacked" or "acknowledged")
   end
-  s.unacked = rest
-  return taken
-end
-
---- An ACK, or a NACK: then somebody else's turn.
-function methods:settle(session, delivery, nack)
-  local taken, s = take_deliveries(session, delivery), delivery.subscription
-  if nack then return give_back(self, taken, s) end
+  if nack and not discard then return give_back(self, taken, s) end
   for _, d in ipairs(taken) do forget(self, d) end
   if s.queue then self:serve(s.queue) end
 end
+
+-- ---- Questions
 
 --- How many messages wait in queues.
 function methods:queued()
   local n = 0
   for _, queue in pairs(self.queues) do n = n + queue:size() end
   return n
+end
+
+--- Figures of one destination.
+function methods:stats(destination)
+  local figures = self.figures:read(destination)
+  local queue = self.queues[destination]
+  local consumers = queue and queue.subscriptions or self.topics[destination] or {}
+  figures.queued = queue and queue:size() or 0
+  figures.consumers, figures.unacknowledged = #consumers, 0
+  for _, s in ipairs(consumers) do
+    figures.unacknowledged = figures.unacknowledged + s.unacked.n
+  end
+  return figures
+end
+
+--- The destinations that were used, by name.
+function methods:all_stats()
+  local all = {}
+  for _, name in ipairs(self.figures:names()) do all[name] = self:stats(name) end
+  return all
 end
 
 return { new = new, kind_of = kind_of, new_message = new_message }

@@ -1,17 +1,42 @@
 -- SPDX-License-Identifier: MIT
---- The embedded broker without sockets: frames in, frames out. A *peer* is what
--- a session's frames go to: `peer:send(command, headers, body)` returns true, or
--- false when it has no room now (then `engine:flush(session)` is called later).
+--- The embedded broker without sockets: frames in, frames out, the time an
+-- argument. Its driver is stomp.broker, on any loop and transport.
 --
 -- `/topic/x` goes to every subscription, `/queue/x` (or a bare name) to one of
--- them; a queue keeps what nobody takes, up to a limit. What was not acknowledged
--- when its session ends comes again, in order, with redelivered:true. Replies go
--- as on RabbitMQ: `reply-to:/temp-queue/x` needs no SUBSCRIBE.
--- Knows destinations and session of this folder; no socket, no clock, no
--- randomness. Frames have the headers that their version demands: the connection
--- sees to that.
+-- them; a queue keeps what nobody takes, up to a limit, whoever comes and goes.
+-- What was not acknowledged when its session ends comes again, in order, with
+-- redelivered:true. Replies go as on RabbitMQ (`reply-to:/temp-queue/x` needs no
+-- SUBSCRIBE) or as on ActiveMQ (with SUBSCRIBE).
+--
+-- What the driver does, `now` in seconds that never go back:
+--
+--   session = engine:open(peer, now)       a connection was accepted
+--   engine:frame(session, frame, now)      a frame of it, CONNECT included; none
+--                                          while engine:is_silent()
+--   engine:flush(session, now)             the peer has room again
+--   engine:deadline(session)               when tick must be called, or nil
+--   engine:tick(session, now)
+--   engine:close(session, now)             its connection is over
+--
+-- and what a peer is to the engine:
+--
+--   peer:send(command, headers, body)      true, or false: no room now. CONNECTED
+--                                          and ERROR as all others; headers is a
+--                                          list of {name, value}
+--   peer:version()                         once CONNECTED was sent
+--   peer:close()                           an orderly end, once all is written
+--   peer:cut()                             an end as a network makes it
+--   peer:mute(yes)                         writes nothing / all that waited
+--   peer:wake()                            its driver looks at deadline and
+--                                          is_silent again
+--
+-- Knows commands, destinations, misbehaviour and session of this folder; no
+-- socket, no clock, no randomness: the same calls give the same frames. Frames
+-- have the headers that their version demands: the connection sees to that.
 -- @module stomp.broker.engine
+local commands = require "stomp.broker.commands"
 local destinations = require "stomp.broker.destinations"
+local misbehaviour = require "stomp.broker.misbehaviour"
 local sessions = require "stomp.broker.session"
 
 local engine = {}
@@ -19,187 +44,99 @@ local engine = {}
 local methods = {}
 local mt = { __index = methods }
 
-local kind_of = destinations.kind_of
-
 -- Bytes of the messages in queues, unacknowledged, and in transactions. Beyond
 -- it a SEND is refused.
 local held_most = 67108864
 
--- Subscriptions of one session, and its open transactions.
-local each_most = 65536
+-- Seconds from accepting a connection to its CONNECT.
+local connect_time = 10
+
+local function zeros()
+  return {
+    connects = 0, refused_logins = 0, timed_out = 0, cuts = 0,
+    frames_received = 0, frames_sent = 0, messages_in = 0, messages_out = 0,
+    redelivered = 0, receipts_sent = 0, receipts_withheld = 0, errors_sent = 0,
+  }
+end
 
 --- A new broker engine.
 -- @tparam[opt] table options `logins` (login -> passcode), `queue_limit` (bytes
--- of all messages that are kept, 64 MiB)
+-- of all messages that are kept, 64 MiB), `timeout` (seconds until CONNECT must
+-- have come, 10), `server` (the header of CONNECTED)
 function engine.new(options)
   options = options or {}
+  local counts = zeros()
   return setmetatable({
     logins = options.logins,
-    destinations = destinations.new(options.queue_limit or held_most),
+    server = options.server or "lua-stomp/0.1.0",
+    connect_time = options.timeout or connect_time,
+    counts = counts,
+    shared = { now = 0, delay = 0, counts = counts },
+    wrong = misbehaviour.new({}, 1),
+    destinations = destinations.new(options.queue_limit or held_most, counts),
     sessions = {}, -- session -> true
     last_session = 0,
     last_subscription = 0,
-    frames_received = 0,
   }, mt)
+end
+
+--- Its sessions in the order in which they began: no run depends on addresses.
+function methods:in_order()
+  local list = {}
+  for session in pairs(self.sessions) do list[#list + 1] = session end
+  table.sort(list, function(a, b) return a.serial < b.serial end)
+  return list
 end
 
 -- ---- Sessions
 
 --- A session for a peer.
-function methods:open(peer)
+function methods:open(peer, now)
+  self.shared.now = now
   self.last_session = self.last_session + 1
-  local session = sessions.new("session-" .. self.last_session, peer)
+  local session = sessions.new(self.last_session, peer, self.shared)
+  session.connect_by = now + self.connect_time
+  self.counts.connects = self.counts.connects + 1
   self.sessions[session] = true
+  if self.wrong.silent then peer:mute(true) end
   return session
 end
 
---- Whether a CONNECT's login is right.
-function methods:admits(headers)
-  if not self.logins then return true end
-  local passcode = headers.login and self.logins[headers.login]
-  return passcode ~= nil and passcode == headers.passcode
-end
-
--- ---- Transactions
-
-local nothing = { size = 256 } -- what an ACK in a transaction holds
-
--- Now, or at COMMIT; the message is held until then.
-local function do_or_defer(self, session, frame, message, action)
-  local id = frame.headers.transaction
-  if not id then return action() end
-  local list = session.transactions[id]
-  if not list then
-    return session:refuse("Bad transaction", "no transaction " .. id, frame)
-  elseif not self.destinations:has_room(message) then
-    return session:refuse("Broker is full", "transaction " .. id, frame)
+--- A session is over: what it held goes to others.
+function methods:close(session, now)
+  self.shared.now = now
+  if not self.sessions[session] then return end
+  self.sessions[session], session.closed = nil, true
+  session:finish()
+  for id in pairs(session.transactions) do
+    commands.take_transaction(self, session, id)
   end
-  self.destinations:hold(message)
-  list[#list + 1] = { action = action, message = message }
+  self.destinations:leave(session, session:in_order())
+  self.destinations:drop_replies(session)
 end
 
--- A transaction ends; its actions.
-local function take_transaction(self, session, id)
-  local list = session.transactions[id]
-  session.transactions[id] = nil
-  session.n_transactions = session.n_transactions - 1
-  for _, deferred in ipairs(list) do self.destinations:let_go(deferred.message) end
-  return list
+local function cut(self, session)
+  self.counts.cuts = self.counts.cuts + 1
+  self:close(session, self.shared.now)
+  session.peer:cut()
 end
 
-local function end_transaction(self, session, frame, commit)
-  local id = frame.headers.transaction
-  if not session.transactions[id] then
-    return session:refuse("Bad transaction", "no transaction " .. id, frame)
-  end
-  local list = take_transaction(self, session, id)
-  for _, deferred in ipairs(commit and list or {}) do deferred.action() end
-end
+-- ---- Frames
 
--- ---- The frames of a client
-
-local commands = {}
-
-function commands:SEND(session, frame)
-  local destination = frame.headers.destination
-  local kind = kind_of(destination)
-  if not kind then
-    return session:refuse("Unknown destination", destination, frame)
-  end
-  local message = destinations.new_message(frame.headers, frame.body)
-  if kind == "queue" and not self.destinations:has_room(message) then
-    return session:refuse("Broker is full", destination, frame)
-  elseif not self.destinations:rewrite_reply(session, message) then
-    return session:refuse("Too many reply queues", destination, frame)
-  end
-  do_or_defer(self, session, frame, message, function()
-    self.destinations:publish(message)
-  end)
-end
-
-function commands:SUBSCRIBE(session, frame)
-  local headers = frame.headers
-  local destination = headers.destination
-  local id, kind = headers.id or destination, kind_of(destination)
-  if kind ~= "topic" and kind ~= "queue" then
-    return session:refuse("Invalid destination", destination, frame)
-  elseif session.subscriptions[id] then
-    return session:refuse("Duplicated subscription identifier", id, frame)
-  elseif session.n_subscriptions == each_most then
-    return session:refuse("Too many subscriptions", id, frame)
-  end
-  local prefetch = tonumber(headers["prefetch-count"] or headers["activemq.prefetchSize"])
-  self.last_subscription = self.last_subscription + 1
-  local s = {
-    id = id, session = session, destination = destination,
-    ack = headers.ack or "auto", unacked = {}, serial = self.last_subscription,
-    prefetch = prefetch and prefetch >= 1 and prefetch or nil, -- 0: no limit
-  }
-  session.subscriptions[id] = s
-  session.n_subscriptions = session.n_subscriptions + 1
-  self.destinations:join(s)
-  session.to_serve = s.queue -- after its RECEIPT
-end
-
-function commands:UNSUBSCRIBE(session, frame)
-  local id = frame.headers.id or frame.headers.destination
-  local s = id and session.subscriptions[id]
-  if not s then
-    return session:refuse("No subscription found", tostring(id), frame)
-  end
-  session.subscriptions[id] = nil
-  session.n_subscriptions = session.n_subscriptions - 1
-  self.destinations:leave(session, { s })
-end
-
-local function acknowledge(self, session, frame)
-  local id = frame.headers.id or frame.headers["message-id"]
-  local delivery = session.deliveries[id]
-  if not delivery then
-    return session:refuse("Unexpected " .. frame.command, "no message " .. id, frame)
-  end
-  do_or_defer(self, session, frame, nothing, function()
-    if session.deliveries[id] then
-      self.destinations:settle(session, delivery, frame.command == "NACK")
-    end
-  end)
-end
-
-commands.ACK = acknowledge
-commands.NACK = acknowledge
-
-function commands.BEGIN(_, session, frame)
-  local id = frame.headers.transaction
-  if session.transactions[id] then
-    return session:refuse("Bad transaction", id .. " is open already", frame)
-  elseif session.n_transactions == each_most then
-    return session:refuse("Too many transactions", id, frame)
-  end
-  session.transactions[id] = {}
-  session.n_transactions = session.n_transactions + 1
-end
-
-function commands:COMMIT(session, frame)
-  end_transaction(self, session, frame, true)
-end
-
-function commands:ABORT(session, frame)
-  end_transaction(self, session, frame, false)
-end
-
-function commands.DISCONNECT(_, session)
-  session.ending = true
-end
-
--- ---- What the listener calls
-
---- A frame of a session that is connected.
-function methods:frame(session, frame)
-  self.frames_received = self.frames_received + 1
-  if session.refused then return end
-  commands[frame.command](self, session, frame)
+local function send_receipt(self, session, frame)
   local receipt = frame.headers.receipt
-  if receipt then session:write("RECEIPT", { { "receipt-id", receipt } }, "") end
+  if not receipt or session.refused then return end
+  if self.wrong:strikes("withhold_receipts", frame, session) then
+    self.counts.receipts_withheld = self.counts.receipts_withheld + 1
+  else
+    session:write("RECEIPT", { { "receipt-id", receipt } }, "")
+  end
+end
+
+local function handle(self, session, frame)
+  local later = commands.by_name[frame.command](self, session, frame)
+  if later ~= false then send_receipt(self, session, frame) end
+  for _, one in ipairs(later or {}) do send_receipt(self, session, one) end
   local queue = session.to_serve
   if queue then
     session.to_serve = nil
@@ -207,41 +144,131 @@ function methods:frame(session, frame)
   end
 end
 
---- Write what waited for room, and what its queues hold for it.
-function methods:flush(session)
-  if not session:flush() then return end
+-- What a frame meets instead of being handled; whether it did.
+local function meet_misfortune(self, session, frame)
+  local wrong = self.wrong
+  if wrong:strikes("cut_on", frame, session) then
+    cut(self, session)
+  elseif wrong:strikes("error_on", frame, session) then
+    session:refuse("Refused on purpose",
+      frame.headers.destination or frame.command, frame)
+  elseif wrong:strikes("close_on", frame, session) then
+    session:finish()
+    session.peer:close()
+  else
+    return false
+  end
+  return true
+end
+
+--- A frame of a session's client.
+function methods:frame(session, frame, now)
+  self.shared.now = now
+  self.counts.frames_received = self.counts.frames_received + 1
+  if session.refused then return end
+  session.n_frames = session.n_frames + 1
+  if meet_misfortune(self, session, frame) then return end
+  if not self.wrong:strikes("cut_after", frame, session) then
+    return handle(self, session, frame)
+  end
+  session:finish() -- it is handled, and its answers are lost
+  handle(self, session, frame)
+  cut(self, session)
+end
+
+-- What its queues hold for it.
+local function serve(self, session)
   for _, s in ipairs(session:in_order()) do
     if s.queue then self.destinations:serve(s.queue) end
   end
 end
 
---- A session is over: what it held goes to others.
-function methods:close(session)
-  self.sessions[session] = nil
-  session:finish()
-  for _, destination in ipairs(session.replies) do
-    self.destinations.replies[destination] = nil
-  end
-  for id in pairs(session.transactions) do take_transaction(self, session, id) end
-  self.destinations:leave(session, session:in_order())
+--- Write what waited for room or its time, and what its queues hold for it.
+function methods:flush(session, now)
+  self.shared.now = now
+  session:flush()
+  if session:has_room() then serve(self, session) end
 end
 
---- Figures: sessions, subscriptions, queued messages, frames and messages.
-function methods:stats()
-  local all = self.destinations
-  local stats = {
-    sessions = 0, subscriptions = 0, unacknowledged = 0, queued = all:queued(),
-    held_bytes = all.held, frames_received = self.frames_received,
-    messages_in = all.n_in, messages_out = all.n_out,
-  }
+-- ---- Time
+
+--- When tick must be called at the latest; nil: no need.
+function methods:deadline(session)
+  if self.wrong.silent then return nil end
+  local due = session:next_due()
+  if session.connected or session.refused then return due end
+  return math.min(due or math.huge, session.connect_by)
+end
+
+--- Do what is due.
+function methods:tick(session, now)
+  self.shared.now = now
+  if session:next_due() then self:flush(session, now) end
+  if session.connected or session.refused or now < session.connect_by then return end
+  self.counts.timed_out = self.counts.timed_out + 1
+  session:finish()
+  session.peer:close()
+end
+
+-- ---- On purpose
+
+--- Misbehave from now on as these switches say, and in no other way; misuse
+-- raises at `level`. See stomp.broker for them.
+function methods:misbehave(switches, now, level)
+  local wrong = misbehaviour.new(switches, (level or 1) + 1)
+  local turned = wrong.silent ~= self.wrong.silent
+  self.shared.now, self.shared.delay = now, wrong.delay
+  self.wrong = wrong
+  for _, session in ipairs(self:in_order()) do
+    session.n_frames, session.connect_by = 0, now + self.connect_time
+    session:hurry(now + wrong.delay)
+    if turned then session.peer:mute(wrong.silent) end
+    session.peer:wake()
+  end
+end
+
+--- Whether it takes no frames now.
+function methods:is_silent() return self.wrong.silent end
+
+--- Whether it is to refuse connections.
+function methods:refuses_connects() return self.wrong.refuse_connects end
+
+--- Cut every session, or those for which selector(session) says so; how many.
+function methods:cut(selector, now)
+  self.shared.now = now
+  local n = 0
+  for _, session in ipairs(self:in_order()) do
+    if not selector or selector(session) then
+      cut(self, session)
+      n = n + 1
+    end
+  end
+  return n
+end
+
+-- ---- Questions
+
+local function all_stats(self)
+  local all, stats = self.destinations, {}
+  for name, value in pairs(self.counts) do stats[name] = value end
+  stats.sessions, stats.subscriptions, stats.transactions = 0, 0, 0
+  stats.unacknowledged, stats.queued, stats.held_bytes = 0, all:queued(), all.held
   for session in pairs(self.sessions) do
     stats.sessions = stats.sessions + 1
     stats.subscriptions = stats.subscriptions + session.n_subscriptions
+    stats.transactions = stats.transactions + session.n_transactions
     for _, s in pairs(session.subscriptions) do
-      stats.unacknowledged = stats.unacknowledged + #s.unacked
+      stats.unacknowledged = stats.unacknowledged + s.unacked.n
     end
   end
+  stats.destinations = all:all_stats()
   return stats
+end
+
+--- Figures of the broker, or of one destination. See stomp.broker for them.
+function methods:stats(destination)
+  if destination then return self.destinations:stats(destination) end
+  return all_stats(self)
 end
 
 return engine

@@ -1,31 +1,46 @@
 -- SPDX-License-Identifier: MIT
 -- One session of the embedded broker, and what is on its way out. The peer takes
--- frames as long as it has room; what it cannot take waits here, up to a limit,
--- beyond which the session is refused: a slow consumer costs its own session.
--- Knows nothing.
+-- frames as long as it has room; what it cannot take, or what is delayed on
+-- purpose, waits here, up to a limit, beyond which the session is refused: a slow
+-- consumer costs its own session.
+-- Knows queue.
+local queues = require "stomp.queue"
+
 local methods = {}
 local mt = { __index = methods }
 
 -- Bytes that may wait for one session, and that it may leave unacknowledged of
 -- topics.
 local pending_most = 8388608
+-- Bytes that may wait before it gets nothing more from queues.
+local window = 1048576
 
---- A session whose frames go to peer:send(command, headers, body).
-local function new(id, peer)
+--- A session whose frames go to `peer`. `shared`: what all of a broker's sessions
+-- share: `now`, `delay` (seconds), `counts`.
+local function new(serial, peer, shared)
   return setmetatable({
-    id = id,
+    id = "session-" .. serial,
+    serial = serial,
     peer = peer,
-    subscriptions = {},   -- id -> subscription
+    shared = shared,
+    login = nil,          -- of CONNECT
+    version = nil,        -- once CONNECTED is out
+    connected = false,    -- CONNECT was taken
+    connect_by = nil,     -- until when it must come
+    n_frames = 0,         -- since its beginning, or the last misbehave
+    subscriptions = {},   -- key -> subscription
     n_subscriptions = 0,
-    deliveries = {},      -- delivery id -> {subscription, message, id}
-    transactions = {},    -- id -> list of {action, message}
+    deliveries = {},      -- what an ACK names -> {subscription, message, key}
+    transactions = {},    -- id -> list of {action, message, frame}
     n_transactions = 0,
     replies = {},         -- list of the reply destinations that reach it
-    pending = {},         -- list of {command, headers, body, size}
+    pending = queues.new(), -- of {command, headers, body, size, due}
     pending_bytes = 0,
+    full = false,         -- the peer had no room
     kept_bytes = 0,       -- of topics' messages that it has not acknowledged
     refused = false,      -- nothing is written any more
     ending = false,       -- it takes no more messages
+    closed = false,       -- its connection is over
   }, mt)
 end
 
@@ -36,26 +51,44 @@ local function size_of(headers, body)
   return size
 end
 
+local counted = { RECEIPT = "receipts_sent", ERROR = "errors_sent", MESSAGE = "messages_out" }
+
+-- Whether the peer took it.
+local function put(self, command, headers, body)
+  self.full = not self.peer:send(command, headers, body)
+  if self.full then return false end
+  if command == "CONNECTED" then self.version = self.peer:version() end
+  local counts, name = self.shared.counts, counted[command]
+  counts.frames_sent = counts.frames_sent + 1
+  if name then counts[name] = counts[name] + 1 end
+  return true
+end
+
 local function wait(self, command, headers, body)
   local size = size_of(headers, body)
-  self.pending[#self.pending + 1] = { command, headers, body, size }
+  local due = self.shared.now + self.shared.delay
+  queues.push(self.pending, { command, headers, body, size, due })
   self.pending_bytes = self.pending_bytes + size
+  if queues.size(self.pending) == 1 then self.peer:wake() end
 end
 
 -- What waited is dropped, so that it costs nothing more; ERROR waits instead.
 local function give_up(self, why)
   local headers = { { "message", "Slow consumer" }, { "content-type", "text/plain" } }
-  local body, waited = self.id .. " " .. why, #self.pending > 0
-  self.pending, self.pending_bytes = {}, 0
+  local body, waited = self.id .. " " .. why, queues.size(self.pending) > 0
+  self.pending, self.pending_bytes = queues.new(), 0
   self.refused, self.ending = true, true
-  if waited or not self.peer:send("ERROR", headers, body) then
+  if waited or not put(self, "ERROR", headers, body) then
     wait(self, "ERROR", headers, body)
   end
 end
 
 function methods:write(command, headers, body)
   if self.refused then return end
-  if #self.pending == 0 and self.peer:send(command, headers, body) then return end
+  if self.shared.delay == 0 and queues.size(self.pending) == 0
+    and put(self, command, headers, body) then
+    return
+  end
   wait(self, command, headers, body)
   if self.pending_bytes > pending_most then give_up(self, "does not read") end
 end
@@ -72,35 +105,51 @@ end
 function methods:refuse(text, body, frame)
   local headers = { { "message", text }, { "content-type", "text/plain" } }
   local receipt = frame and frame.headers.receipt
+  if not self.connected then headers[3] = { "version", "1.0,1.1,1.2" } end
   if receipt then headers[#headers + 1] = { "receipt-id", receipt } end
   self:write("ERROR", headers, body or "")
   self.refused, self.ending = true, true
 end
 
---- Write what waited, as far as there is room; whether nothing waits now.
+--- Write what waited, as far as it is due and there is room; whether nothing
+-- waits now.
 function methods:flush()
-  local pending, done = self.pending, 0
-  for i, entry in ipairs(pending) do
-    if not self.peer:send(entry[1], entry[2], entry[3]) then break end
+  local pending, now = self.pending, self.shared.now
+  self.full = false
+  while true do
+    local entry = pending[pending.first]
+    if not entry then return true end
+    if entry[5] > now or not put(self, entry[1], entry[2], entry[3]) then
+      return false
+    end
+    queues.pop(pending)
     self.pending_bytes = self.pending_bytes - entry[4]
-    done = i
   end
-  if done == 0 then return #pending == 0 end
-  local rest = {}
-  for i = done + 1, #pending do rest[#rest + 1] = pending[i] end
-  self.pending = rest
-  return #rest == 0
+end
+
+--- When the first of what waits is due; nil: nothing waits for a time.
+function methods:next_due()
+  local entry = self.pending[self.pending.first]
+  return entry and not self.full and entry[5] or nil
+end
+
+--- What waits is due by this time at the latest.
+function methods:hurry(time)
+  local pending = self.pending
+  for i = pending.first, pending.last do
+    pending[i][5] = math.min(pending[i][5], time)
+  end
 end
 
 --- It is over: nothing is written or waits any more.
 function methods:finish()
-  self.pending, self.pending_bytes = {}, 0
+  self.pending, self.pending_bytes = queues.new(), 0
   self.refused, self.ending = true, true
 end
 
---- Whether one more message would go out at once.
+--- Whether it can take one more message of a queue.
 function methods:has_room()
-  return not self.ending and #self.pending == 0
+  return not self.ending and not self.full and self.pending_bytes < window
 end
 
 --- Its subscriptions in the order in which they were made.

@@ -1,0 +1,48 @@
+-- SPDX-License-Identifier: MIT
+-- What one subscription was given and has not acknowledged, in the order in which
+-- it was given. Adding and taking one costs O(1), a cumulative acknowledgement
+-- what it covers.
+-- Knows nothing.
+local methods = {}
+local mt = { __index = methods }
+
+local function new()
+  return setmetatable({ first = 1, last = 0, n = 0 }, mt) -- self[first .. last]
+end
+
+function methods:add(delivery)
+  local slot = self.last + 1
+  self.last, self[slot], delivery.slot = slot, delivery, slot
+  self.n = self.n + 1
+end
+
+-- The first slot moves on over what was taken.
+local function tidy(self)
+  while self.first <= self.last and self[self.first] == nil do
+    self.first = self.first + 1
+  end
+  if self.first > self.last then self.first, self.last = 1, 0 end
+end
+
+--- Take one, or all up to it; a list in order.
+function methods:take(delivery, upto)
+  local taken = {}
+  for slot = upto and self.first or delivery.slot, delivery.slot do
+    local one = self[slot]
+    if one then
+      taken[#taken + 1] = one
+      self[slot] = nil
+    end
+  end
+  self.n = self.n - #taken
+  tidy(self)
+  return taken
+end
+
+--- Take all of them.
+function methods:take_all()
+  if self.n == 0 then return {} end
+  return self:take({ slot = self.last }, true)
+end
+
+return { new = new }
