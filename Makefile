@@ -26,13 +26,23 @@ LWS_INCDIR     ?=
 LWS_LIBDIR     ?=
 OPENSSL_INCDIR ?=
 OPENSSL_LIBDIR ?=
+ZLIB_INCDIR    ?=
+ZLIB_LIBDIR    ?=
+
+# ZLIB=no builds without compression, and needs no zlib
+ZLIB     ?= yes
+ifeq ($(ZLIB),no)
+NO_ZLIB  := -DSTOMP_NO_DEFLATE
+else
+LIBZ     := $(addprefix -L,$(ZLIB_LIBDIR)) -lz
+endif
 
 WARNINGS := -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wstrict-prototypes \
             -Wmissing-prototypes -Wwrite-strings -Wundef -Wcast-qual -Wvla
 CFLAGS   ?= -O2 -g
-STRICT   := -std=c11 -D_GNU_SOURCE -fPIC -fvisibility=hidden $(WARNINGS)
+STRICT   := -std=c11 -D_GNU_SOURCE -fPIC -fvisibility=hidden $(WARNINGS) $(NO_ZLIB)
 INCLUDES := -Isrc -I$(LUA_INCDIR) \
-            $(addprefix -I,$(LWS_INCDIR) $(OPENSSL_INCDIR))
+            $(addprefix -I,$(LWS_INCDIR) $(OPENSSL_INCDIR) $(ZLIB_INCDIR))
 
 CORE_SRC := $(wildcard src/core/*.c) $(wildcard src/os/*.c)
 BIND_SRC := src/lua/support.c src/lua/lua_frame.c src/lua/lua_options.c \
@@ -63,7 +73,7 @@ $(BUILD)/obj/%.o: src/%.c
 $(COREMOD): $(call objects,$(COREMOD_SRC))
 	@mkdir -p $(@D)
 	@$(if $(Q),echo "  LD  $@",:)
-	$(Q)$(CC) $(LIBFLAG) $(CFLAGS) -o $@ $^ $(LDFLAGS)
+	$(Q)$(CC) $(LIBFLAG) $(CFLAGS) -o $@ $^ $(LDFLAGS) $(LIBZ)
 
 # never unloaded: its thread may run while Lua closes its libraries
 $(LWSMOD): $(call objects,$(LWSMOD_SRC))
@@ -71,7 +81,7 @@ $(LWSMOD): $(call objects,$(LWSMOD_SRC))
 	@$(if $(Q),echo "  LD  $@",:)
 	$(Q)$(CC) $(LIBFLAG) $(CFLAGS) -Wl,-z,nodelete -o $@ $^ $(LDFLAGS) \
 	  $(addprefix -L,$(LWS_LIBDIR) $(OPENSSL_LIBDIR)) \
-	  -lwebsockets -lssl -lcrypto -lpthread
+	  -lwebsockets -lssl -lcrypto -lpthread $(LIBZ)
 
 -include $(patsubst %.o,%.d,$(call objects,$(sort $(COREMOD_SRC) $(LWSMOD_SRC))))
 
@@ -200,9 +210,10 @@ bench: ## speed and memory against @stomp/stompjs, as ratios
 TEST_HEADS := $(wildcard src/*/*.h spec/c/*.h)
 CORE_OBJS  := $(CORE_SRC:src/%.c=obj/%.o)
 TLS_OBJS   := $(patsubst src/%.c,obj/%.o,$(wildcard src/tls/*.c))
-TLS_LIBS   := -lssl -lcrypto -lpthread
+TEST_LIBS  := -lssl -lcrypto -lpthread $(LIBZ)
 C_TESTS    := $(patsubst spec/c/%.c,%,$(wildcard spec/c/*_test.c))
-BARE_TESTS := $(filter-out tls_test linear_test,$(C_TESTS)) # of the core alone
+# those of the core alone, without zlib
+BARE_TESTS := $(filter-out tls_test linear_test deflate_test bomb_test,$(C_TESTS))
 
 comma := ,
 
@@ -216,16 +227,18 @@ $(1)/%: spec/c/%.c $(TEST_HEADS) $(addprefix $(1)/,$(4))
 endef
 
 UBSAN := -fsanitize=address,undefined -fno-sanitize-recover=all
+# there is no zlib for these
+BARE  := -O2 -static -Werror -DSTOMP_NO_DEFLATE
 
 $(eval $(call c_tests,build/test,$(CC),$(SANITIZE) $(UBSAN),\
-  $(CORE_OBJS) $(TLS_OBJS),$(TLS_LIBS)))
+  $(CORE_OBJS) $(TLS_OBJS),$(TEST_LIBS)))
 # what linear_test.c counts: basic blocks, and calls of these
 LINEAR := -fsanitize-coverage=trace-pc -fno-builtin
 LINEAR_WRAP := $(addprefix -Wl$(comma)--wrap=,memcpy memmove memset memcmp memchr \
   strlen)
-$(eval $(call c_tests,build/linear,$(CC),-O1 -g,$(CORE_OBJS),$(LINEAR_WRAP),$(LINEAR)))
-$(eval $(call c_tests,build/i686,i686-linux-gnu-gcc,-O2 -static -Werror,$(CORE_OBJS),))
-$(eval $(call c_tests,build/s390x,s390x-linux-gnu-gcc,-O2 -static -Werror,$(CORE_OBJS),))
+$(eval $(call c_tests,build/linear,$(CC),-O1 -g,$(CORE_OBJS),$(LINEAR_WRAP) $(LIBZ),$(LINEAR)))
+$(eval $(call c_tests,build/i686,i686-linux-gnu-gcc,$(BARE),$(CORE_OBJS),))
+$(eval $(call c_tests,build/s390x,s390x-linux-gnu-gcc,$(BARE),$(CORE_OBJS),))
 
 run-%: build/test/%
 	@$<
@@ -277,7 +290,7 @@ build/fuzz/clang/%.o: src/core/%.c $(FUZZ_HEADS)
 	$(Q)$(FUZZ_CLANG) -fsanitize=fuzzer-no-link -c -o $@ $<
 
 build/fuzz/replay-%: fuzz/%_fuzz.c fuzz/replay.c $(addprefix build/fuzz/gcc/,$(FUZZ_CORE))
-	$(Q)$(FUZZ_GCC) -o $@ $^
+	$(Q)$(FUZZ_GCC) -o $@ $^ $(LIBZ)
 
 build/fuzz/%: fuzz/%_fuzz.c $(addprefix build/fuzz/clang/,$(FUZZ_CORE))
-	$(Q)$(FUZZ_CLANG) -fsanitize=fuzzer -o $@ $^
+	$(Q)$(FUZZ_CLANG) -fsanitize=fuzzer -o $@ $^ $(LIBZ)

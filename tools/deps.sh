@@ -7,7 +7,7 @@
 set -eu
 
 build="gcc make libc6-dev lua5.4 liblua5.4-dev liblua5.1-0-dev lua5.1
-  libwebsockets-dev libssl-dev lua-cjson"
+  libwebsockets-dev libssl-dev zlib1g-dev lua-cjson"
 test="lua-busted lua-socket lua-sec lua-posix luarocks rabbitmq-server openssl
   valgrind procps iproute2"
 lint="lua-check clang clang-format clang-14 libclang-rt-14-dev binutils"

@@ -33,11 +33,16 @@ exports() { # each module gives out its luaopen and nothing else
   done
 }
 
-core_symbols() { # memory and string functions only
-  for object in build/lint/gcc-5.4/obj/core/*.o; do nm -u "$object"; done |
-    awk '{ print $2 }' | sort -u |
-    grep -vE '^(stomp_.*|mem(cpy|move|set|cmp|chr)|strlen|strchr|strcmp|_GLOBAL_OFFSET_TABLE_|__stack_chk_fail)$' &&
-    return 1
+core_symbols() { # memory and string functions only; zlib's in its room
+  for object in build/lint/gcc-5.4/obj/core/*.o; do
+    case $object in
+      */deflate.o) zlib='|(in|de)flate[A-Za-z0-9_]*' ;;
+      *) zlib= ;;
+    esac
+    nm -u "$object" | awk '{ print $2 }' |
+      grep -vE "^(stomp_.*|mem(cpy|move|set|cmp|chr)|strlen|strchr|strcmp|_GLOBAL_OFFSET_TABLE_|__stack_chk_fail$zlib)\$" &&
+      return 1
+  done
   return 0
 }
 
@@ -48,6 +53,7 @@ machine_paths() { # nothing of the machine it was written on
 
 check "gcc, no warnings, Lua 5.4" build gcc 5.4
 check "gcc, no warnings, Lua 5.1" build gcc 5.1
+check "gcc, no warnings, without zlib" make -s core ZLIB=no BUILD=build/lint/no-zlib CFLAGS="-O2 -Werror"
 check "clang, no warnings, Lua 5.4" build clang 5.4
 check "luacheck" luacheck -q lua spec examples bench tools bin/stomp
 check "clang-format" clang-format-14 --dry-run -Werror src/*/*.[ch] bench/*.c spec/c/*.[ch] fuzz/*.[ch] tools/*.c

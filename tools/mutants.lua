@@ -109,7 +109,7 @@ local function measure()
     local test = { name = name }
     for _, kind in ipairs { "plain", "checked" } do
       local dir = ROOM .. "/" .. kind
-      assert(sh(("%s -o %s/%s %s/tests/%s_test.o %s/core.a"):format(CC[kind], dir, name, dir, name, dir)),
+      assert(sh(("%s -o %s/%s %s/tests/%s_test.o %s/core.a -lz"):format(CC[kind], dir, name, dir, name, dir)),
         name .. " does not link")
       local from = now()
       assert(sh(("cd %s && %s"):format(ROOM, run_line(root .. "/" .. kind .. "/" .. name, kind, 300))),

@@ -183,6 +183,10 @@ static void print_limits(void) {
     { "outbox", "bytes waiting to be written", l.outbox, STOMP_LOUTBOX },
     { "upgrade", "bytes of the answer to the upgrade, or of the request",
       l.upgrade, STOMP_ULIMIT },
+    { "inflate_ratio",
+      "octets that one compressed octet may become, in messages of more than a "
+      "MiB; 0: any number",
+      l.inflate_ratio, STOMP_WRATIO },
   };
   size_t i;
   puts("| limit | of | default | error |\n| --- | --- | --- | --- |");

@@ -12,7 +12,7 @@ local function run(command)
 end
 
 run("mkdir -p build/test && gcc -std=c11 -D_GNU_SOURCE -Isrc -o " .. program
-  .. " tools/protocol.c src/core/*.c src/os/memory.c 2>&1")
+  .. " tools/protocol.c src/core/*.c src/os/memory.c -lz 2>&1")
 
 local file = assert(io.open("docs/protocol.md"))
 local page = file:read("*a")

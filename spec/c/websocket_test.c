@@ -7,12 +7,15 @@
  *
  * The invariant of all of it: however a stream is cut, the same events and the
  * same answers come out, in the same order. */
+#include "inflater.h"
 #include "websocket_vectors.h"
 
 /* How a vector is to be run. */
 typedef struct subject {
   const char *title;
   stomp_websocket_options options;
+  bool deflate;
+  stomp_deflate_terms terms;
   bool echo;
   size_t chop; /* pieces it is also cut into, 0: none */
   stream in;
@@ -22,6 +25,7 @@ typedef struct subject {
 typedef struct run {
   const subject *s;
   stomp_websocket *w;
+  inflater peer; /* of our compressed messages */
   stomp_buffer out;
   octets log, message;
   size_t sends; /* of the owner's that are done */
@@ -62,8 +66,20 @@ static void note_sent(run *r, unsigned opcode, const uint8_t *bytes,
   note(&r->log, opcode, bytes[0] << 8 | bytes[1], bytes + 2, len - 2);
 }
 
-/* Read one frame of ours: FIN, no reserved bit, the shortest length, masked by
- * a client alone. Returns its octets. */
+/* Only what would be longer otherwise is compressed. */
+static void note_compressed(run *r, unsigned opcode, const uint8_t *bytes,
+                            size_t len) {
+  char kind[24];
+  size_t n = len;
+  uint8_t *plain = inflater_message(&r->peer, bytes, &n);
+  CHECK(r->s->deflate && n > len);
+  snprintf(kind, sizeof kind, "  sends %s rsv1", kind_name(opcode));
+  log_say(&r->log, kind, -1, plain, n);
+  free(plain);
+}
+
+/* Read one frame of ours: FIN, of the reserved bits only RSV1, the shortest
+ * length, masked by a client alone. Returns its octets. */
 static size_t read_sent(run *r, const uint8_t *p, size_t len) {
   bool masked = !r->s->options.server;
   size_t n = p[1] & 0x7f, head = 2, i;
@@ -78,7 +94,7 @@ static size_t read_sent(run *r, const uint8_t *p, size_t len) {
     head = 10;
     CHECK(n > 0xffff);
   }
-  CHECK((p[0] & 0xf0) == 0x80);
+  CHECK((p[0] & 0xf0) == 0x80 || (p[0] & 0xfc) == 0xc0);
   CHECK((p[1] >> 7) == masked);
   head += masked ? 4 : 0;
   CHECK(head + n <= len);
@@ -88,7 +104,10 @@ static size_t read_sent(run *r, const uint8_t *p, size_t len) {
   memcpy(plain, p + head, n);
   if (masked)
     octets_mask(plain, n, p + head - 4);
-  note_sent(r, p[0] & 15, plain, n);
+  if (p[0] & 0x40)
+    note_compressed(r, p[0] & 15, plain, n);
+  else
+    note_sent(r, p[0] & 15, plain, n);
   free(plain);
   return head + n;
 }
@@ -221,6 +240,22 @@ static void feed_to(run *r, size_t *from, size_t to) {
   }
 }
 
+static void open_run(run *r, const stomp_websocket_options *options) {
+  const stomp_deflate_terms *t = &r->s->terms;
+  r->w = stomp_websocket_new(options, &r->out);
+  if (!r->w)
+    r->w = stomp_websocket_new(options, &r->out); /* one request may fail */
+  inflater_open(&r->peer,
+                options->server ? t->server_max_window_bits
+                                : t->client_max_window_bits,
+                options->server ? !t->server_no_context_takeover
+                                : !t->client_no_context_takeover);
+  if (r->s->deflate && stomp_websocket_compress(r->w, t) != STOMP_OK)
+    CHECK(stomp_websocket_compress(r->w, t) == STOMP_OK);
+  octets_empty(&r->message);
+  octets_empty(&r->log);
+}
+
 /* In pieces: `first` octets, then `step` at a time. The log is the caller's. */
 static octets run_cut(const subject *s, check_memory *m, size_t first,
                       size_t step) {
@@ -232,11 +267,7 @@ static octets run_cut(const subject *s, check_memory *m, size_t first,
   options.memory = &m->memory;
   options.random = &random;
   stomp_buffer_init(&r.out, &m->memory, (size_t)64 << 20);
-  r.w = stomp_websocket_new(&options, &r.out);
-  if (!r.w)
-    r.w = stomp_websocket_new(&options, &r.out); /* one request may fail */
-  octets_empty(&r.message);
-  octets_empty(&r.log);
+  open_run(&r, &options);
   if (s->in.bytes.len == 0)
     feed_to(&r, &at, 0);
   for (; at < s->in.bytes.len && !r.over; end = at + step)
@@ -244,6 +275,7 @@ static octets run_cut(const subject *s, check_memory *m, size_t first,
   if (!r.over && !r.closed && (r.open || r.midway))
     octets_say(&r.log, "unfinished\n");
   stomp_websocket_free(r.w);
+  inflater_close(&r.peer);
   stomp_buffer_clear(&r.out);
   CHECK(m->live == 0);
   free(r.message.at);
@@ -373,12 +405,26 @@ static void check_trailing(subject *s) {
 
 /* ---- The files ---- */
 
+static void read_terms(subject *s, const vector_block *b) {
+  size_t bits[2] = { 15, 15 };
+  s->deflate = vector_says(b, "deflate", NULL);
+  vector_says(b, "server_bits", &bits[0]);
+  vector_says(b, "client_bits", &bits[1]);
+  s->terms = (stomp_deflate_terms){
+    .server_no_context_takeover = vector_says(b, "server_resets", NULL),
+    .client_no_context_takeover = vector_says(b, "client_resets", NULL),
+    .server_max_window_bits = (unsigned)bits[0],
+    .client_max_window_bits = (unsigned)bits[1],
+  };
+}
+
 static void run_vector(const vector *v, bool server) {
   const vector_block *b = &v->block[0];
   subject s = { .title = v->title };
   s.options.server = server;
   s.options.strict_utf8 = vector_says(b, "strict", NULL);
   s.echo = vector_says(b, "echo", NULL);
+  read_terms(&s, b);
   vector_says(b, "limit", &s.options.message);
   vector_says(b, "chop", &s.chop);
   s.in = stream_read(b, server);
@@ -413,6 +459,8 @@ int main(void) {
   size_t n = run_file("spec/vectors/websocket.md", &autobahn);
   n += run_file("spec/vectors/websocket_limits.md", &autobahn);
   n += run_file("spec/vectors/websocket_utf8.md", &autobahn);
+  if (stomp_deflate_is_built_in())
+    n += run_file("spec/vectors/websocket_deflate.md", &autobahn);
   CHECK(n >= 320);
   CHECK(autobahn == 301);
   printf("%zu vectors, %zu of them Autobahn's\n", n, autobahn);

@@ -308,6 +308,7 @@ static inline void log_error_line(octets *log, const stream *s,
 
 static inline void log_line(octets *log, const stream *s, const char *line,
                             size_t len) {
+  char kind[24];
   frame_line l;
   if (strncmp(line, "error ", 6) == 0) {
     log_error_line(log, s, line);
@@ -324,7 +325,8 @@ static inline void log_line(octets *log, const stream *s, const char *line,
     len -= 8;
   }
   l = line_read(line, len);
-  log_say(log, l.kind, l.code, l.payload.at, l.payload.len);
+  snprintf(kind, sizeof kind, "%s%s", l.kind, l.rsv ? " rsv1" : "");
+  log_say(log, kind, l.code, l.payload.at, l.payload.len);
   free(l.payload.at);
 }
 

@@ -150,7 +150,7 @@ local function expected_line(stream, text)
   if text:match("^refused ") then return text end
   local indent, rest = text:match("^(  sends )(.*)$")
   local line = read_line(rest or text)
-  return (indent or "") .. say(line.kind, line.code, line.payload)
+  return (indent or "") .. say(line.rsv > 0 and line.kind .. " rsv1" or line.kind, line.code, line.payload)
 end
 
 --- The lines of an `events` block as a run writes them, `unfinished` left out:
@@ -172,8 +172,9 @@ local function expected(block, stream)
 end
 
 --- Take our own frames apart: FIN, no reserved bit, the shortest length, masked
--- by a client alone. Returns a list of { kind =, code =, payload = }.
-local function decode(bytes, server)
+-- by a client alone. Returns a list of { kind =, code =, payload = }. Where
+-- `inflate` is given, RSV1 may be set: it makes the payload of such a frame.
+local function decode(bytes, server, inflate)
   local list, at = {}, 1
   while at <= #bytes do
     local first, second = bytes:byte(at, at + 1)
@@ -185,6 +186,8 @@ local function decode(bytes, server)
       head = 2 + octets
       assert(n > (octets == 2 and 125 or 65535), "not the shortest length")
     end
+    local compressed = inflate and first >= 192
+    if compressed then first = first - 64 end
     assert(first >= 128 and first < 144 and (second < 128) == server, "a wrong header")
     local key = not server and bytes:sub(at + head, at + head + 3)
     head = key and head + 4 or head
@@ -192,6 +195,11 @@ local function decode(bytes, server)
     assert(#payload == n, "half a frame")
     payload = key and mask(payload, key) or payload
     local kind, code = KINDS[first - 128], nil
+    if compressed then
+      assert(first <= 130, "a compressed control frame")
+      kind, payload = kind .. " rsv1", inflate(bytes:sub(at, at + head + n - 1))
+      assert(#payload > n, "longer than it was")
+    end
     if kind == "close" and n > 0 then
       code = payload:byte(1) * 256 + payload:byte(2)
       payload = payload:sub(3)

@@ -21,6 +21,7 @@ static stomp_status begin_message(void *user, size_t size, bool urgent,
     return STOMP_LOUTBOX;
   if (!urgent && stomp_buffer_len(&c->out) + size > c->limits.outbox)
     return STOMP_FULL;
+  c->message_plain = urgent;
   if (c->websocket) {
     c->message = stomp_websocket_begin(c->websocket, size, &status);
   } else if (size > c->out.cap) {
@@ -40,12 +41,15 @@ static void end_message(void *user) {
   bool text = c->binary == STOMP_BINARY_NEVER ||
               (c->binary == STOMP_BINARY_AUTO &&
                stomp_utf8_is_text(c->message, c->message_len));
+  stomp_websocket_kind kind =
+    text ? STOMP_WEBSOCKET_TEXT : STOMP_WEBSOCKET_BINARY;
   c->last_sent = c->now;
-  if (c->websocket)
-    stomp_websocket_end(c->websocket,
-                        text ? STOMP_WEBSOCKET_TEXT : STOMP_WEBSOCKET_BINARY);
-  else
+  if (!c->websocket)
     stomp_buffer_commit(&c->out, c->message_len);
+  else if (c->message_plain) /* CONNECT has the passcode */
+    stomp_websocket_end_plain(c->websocket, kind);
+  else
+    stomp_websocket_end(c->websocket, kind);
 }
 
 /* ---- Birth ---- */
@@ -80,6 +84,7 @@ static stomp_status prepare_websocket(stomp_connection *c,
   stomp_websocket_options framing = {
     .server = o->session.role == STOMP_SERVER,
     .strict_utf8 = o->strict_utf8,
+    .inflate_ratio = c->limits.inflate_ratio,
     .memory = c->memory,
     .random = o->session.random,
   };
@@ -93,10 +98,13 @@ static stomp_status prepare_websocket(stomp_connection *c,
     .n_headers = o->n_upgrade_headers,
     .protocols = names,
     .n_protocols = subprotocols(o->session.versions, names),
+    .compression = o->compression,
     .limit = c->limits.upgrade,
     .memory = c->memory,
     .random = o->session.random,
   };
+  if (o->compression && !stomp_deflate_is_built_in())
+    return stomp_error_set(error, STOMP_WNOZLIB, STOMP_NO_OFFSET);
   c->handshake = stomp_handshake_new(&upgrade, &c->out, error);
   if (!c->handshake)
     return error->status;
@@ -376,6 +384,10 @@ const stomp_session *stomp_connection_session(const stomp_connection *c) {
 
 const stomp_handshake *stomp_connection_handshake(const stomp_connection *c) {
   return c->handshake;
+}
+
+bool stomp_connection_is_compressed(const stomp_connection *c) {
+  return c->websocket && stomp_websocket_is_compressed(c->websocket);
 }
 
 stomp_span stomp_connection_close_reason(const stomp_connection *c) {

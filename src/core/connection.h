@@ -32,8 +32,9 @@ typedef struct stomp_connection_options {
   stomp_binary binary;
   bool ignore_invalid; /* on_invalid_frame = "ignore" */
   bool strict_utf8;
-  uint64_t ping;   /* ms without a byte sent, then a WebSocket ping; 0: none */
-  uint64_t linger; /* ms that a closing handshake may take */
+  bool compression; /* offer permessage-deflate, or accept it (RFC 7692) */
+  uint64_t ping;    /* ms without a byte sent, then a WebSocket ping; 0: none */
+  uint64_t linger;  /* ms that a closing handshake may take */
 } stomp_connection_options;
 
 /* Defaults: client, WebSocket, path "/", ping 20 s, linger 2 s. */
@@ -135,6 +136,8 @@ const stomp_error *stomp_connection_error(const stomp_connection *c);
 const stomp_session *stomp_connection_session(const stomp_connection *c);
 /* NULL: bare STOMP. For status, headers and body of a refused upgrade. */
 const stomp_handshake *stomp_connection_handshake(const stomp_connection *c);
+/* Whether messages may be compressed: it was agreed on. */
+bool stomp_connection_is_compressed(const stomp_connection *c);
 /* Text of the peer's close frame; empty when none. Borrowed for life. */
 stomp_span stomp_connection_close_reason(const stomp_connection *c);
 

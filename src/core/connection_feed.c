@@ -88,6 +88,15 @@ static stomp_status feed_websocket(stomp_connection *c, stomp_span *in) {
 
 /* The client's CONNECT follows its upgrade by itself: nothing may be sent
  * before the 101 (RabbitMQ answers 400). */
+static stomp_status begin_messages(stomp_connection *c) {
+  const stomp_deflate_terms *terms = stomp_handshake_deflate(c->handshake);
+  stomp_status status =
+    terms ? stomp_websocket_compress(c->websocket, terms) : STOMP_OK;
+  return status == STOMP_OK && c->role == STOMP_CLIENT
+           ? stomp_session_connect(c->session, c->now)
+           : status;
+}
+
 static stomp_status feed_handshake(stomp_connection *c, stomp_span *in) {
   stomp_status status = stomp_handshake_next(c->handshake, in);
   if (status == STOMP_MORE) {
@@ -102,9 +111,7 @@ static stomp_status feed_handshake(stomp_connection *c, stomp_span *in) {
     return status;
   }
   c->upgraded = true;
-  if (c->role == STOMP_SERVER)
-    return STOMP_OK;
-  status = stomp_session_connect(c->session, c->now);
+  status = begin_messages(c);
   if (status != STOMP_OK) { /* FULL: answered before we were done with asking */
     stomp_error error;
     stomp_error_set(&error, status < 0 ? status : STOMP_LOUTBOX,

@@ -38,6 +38,7 @@ struct stomp_connection {
   stomp_error warning; /* status OK: none */
   uint8_t *message;    /* between the sink's begin and end */
   size_t message_len;
+  bool message_plain; /* never compressed */
   stomp_connection_counts counts;
 };
 

@@ -85,6 +85,9 @@
   X(WUTF8, "protocol", "WebSocket: text is not UTF-8")                         \
   X(WCLOSE, "protocol", "WebSocket: bad close code or reason")                 \
   X(WLIMIT, "limit", "WebSocket: message larger than the limit")               \
+  X(WINFLATE, "protocol", "WebSocket: compressed data is corrupt")             \
+  X(WRATIO, "limit", "WebSocket: message inflates to too much")                \
+  X(WNOZLIB, "invalid", "compression is not built in (it was built ZLIB=no)")  \
   X(WSTATE, "invalid", "WebSocket: already closing")                           \
   X(WINVALID, "invalid", "WebSocket: this cannot be sent")                     \
   /* the upgrade (RFC 6455, 4) */                                              \
@@ -95,6 +98,7 @@
   X(UACCEPT, "upgrade", "wrong Sec-WebSocket-Accept")                          \
   X(UPROTOCOL, "upgrade", "subprotocol that was not offered")                  \
   X(UEXTENSION, "upgrade", "extension that was not offered")                   \
+  X(UDEFLATE, "upgrade", "permessage-deflate agreed on in a wrong way")        \
   X(UREQUEST, "upgrade", "not a WebSocket upgrade request")                    \
   X(UPROXY, "connect", "the proxy refused the tunnel")                         \
   X(ULIMIT, "limit", "the answer to the upgrade is too long")                  \

@@ -87,6 +87,7 @@ static bool write_request(stomp_handshake *h, const stomp_handshake_options *o,
     ok = stomp_http_put(b, "Sec-WebSocket-Protocol: ") &&
          stomp_buffer_append(b, offered.bytes, offered.len) == STOMP_OK &&
          stomp_http_put(b, "\r\n");
+  ok = ok && stomp_handshake_put_offer(h, b);
   for (i = 0; ok && i < o->n_headers; i++) {
     const stomp_field *f = &o->headers[i];
     ok = stomp_buffer_append(b, f->name, f->name_len) == STOMP_OK &&
@@ -146,6 +147,7 @@ stomp_handshake *stomp_handshake_new(const stomp_handshake_options *options,
   h->memory = memory;
   h->server = options->server;
   h->out = out;
+  h->compression = options->compression;
   h->limit = options->limit;
   stomp_error_clear(&h->error);
   stomp_buffer_init(&h->request, memory, (size_t)1 << 20);
@@ -238,6 +240,10 @@ const stomp_error *stomp_handshake_error(const stomp_handshake *h) {
 
 const char *stomp_handshake_protocol(const stomp_handshake *h) {
   return h->protocol;
+}
+
+const stomp_deflate_terms *stomp_handshake_deflate(const stomp_handshake *h) {
+  return h->deflate ? &h->terms : NULL;
 }
 
 bool stomp_handshake_in_proxy(const stomp_handshake *h) {

@@ -2,11 +2,12 @@
  *
  * The HTTP upgrade to WebSocket, both roles (RFC 6455, 4), and the CONNECT of an
  * HTTP proxy before it (RFC 9110, 9.3.6). Bytes in, bytes out; no STOMP and no
- * framing. Knows buffer, sha1 and base64. */
+ * framing. Knows buffer, sha1, base64 and what deflate can agree on. */
 #ifndef STOMP_HANDSHAKE_H
 #define STOMP_HANDSHAKE_H
 
 #include "buffer.h"
+#include "deflate.h"
 #include "frame.h" /* stomp_field */
 #include "random.h"
 #include <stdbool.h>
@@ -24,7 +25,8 @@ typedef struct stomp_handshake_options {
   size_t n_headers;
   const char *const *protocols; /* offered, or taken, best first */
   size_t n_protocols;
-  size_t limit; /* bytes of one answer or request, all 1xx together */
+  bool compression; /* offer permessage-deflate, or accept it (RFC 7692) */
+  size_t limit;     /* bytes of one answer or request, all 1xx together */
   const stomp_memory *memory; /* borrowed for life */
   const stomp_random *random; /* borrowed for life: the key */
 } stomp_handshake_options;
@@ -67,6 +69,10 @@ const stomp_error *stomp_handshake_error(const stomp_handshake *h);
 
 /* The subprotocol agreed on, "" when none. Borrowed for the object's life. */
 const char *stomp_handshake_protocol(const stomp_handshake *h);
+
+/* What was agreed on for permessage-deflate; NULL: no compression. Borrowed for
+ * the object's life. */
+const stomp_deflate_terms *stomp_handshake_deflate(const stomp_handshake *h);
 
 /* Client: whether the bytes are still the proxy's, so that TLS must not begin. */
 bool stomp_handshake_in_proxy(const stomp_handshake *h);

@@ -22,19 +22,6 @@ static stomp_status check_protocol(stomp_handshake *h) {
   return STOMP_UPROTOCOL;
 }
 
-/* None was offered, so none may be agreed on, in whichever of several lines. */
-static stomp_status check_extensions(stomp_handshake *h) {
-  stomp_span name, value;
-  size_t at = 0;
-  while (stomp_handshake_header(h, &at, &name, &value))
-    if (value.len && stomp_http_is_like(name, "Sec-WebSocket-Extensions")) {
-      stomp_handshake_fail(h, STOMP_UEXTENSION, "");
-      stomp_error_add_bytes(&h->error, value.bytes, value.len);
-      return STOMP_UEXTENSION;
-    }
-  return STOMP_OK;
-}
-
 /* Several headers of one name are refused where one is wanted (RFC 6455, 11.3,
  * says so of most): who put them there disagreed. */
 static stomp_status check_accept(stomp_handshake *h) {
@@ -59,7 +46,8 @@ static stomp_status check_upgrade(stomp_handshake *h) {
     return stomp_handshake_fail(h, STOMP_UUPGRADE, "header Upgrade");
   if (!STOMP_HANDSHAKE_LISTS(h, "Connection", "Upgrade"))
     return stomp_handshake_fail(h, STOMP_UUPGRADE, "header Connection");
-  if (check_accept(h) != STOMP_OK || check_extensions(h) != STOMP_OK)
+  if (check_accept(h) != STOMP_OK ||
+      stomp_handshake_check_extensions(h) != STOMP_OK)
     return h->error.status;
   return check_protocol(h);
 }

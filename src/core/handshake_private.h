@@ -2,7 +2,8 @@
  *
  * The inside of a handshake, for its own files: handshake.c (life, the
  * client's request), handshake_head.c (lines), handshake_answer.c and
- * handshake_body.c (client), handshake_request.c (server). */
+ * handshake_body.c (client), handshake_request.c (server) and
+ * handshake_extensions.c (both). */
 #ifndef STOMP_HANDSHAKE_PRIVATE_H
 #define STOMP_HANDSHAKE_PRIVATE_H
 
@@ -49,6 +50,10 @@ struct stomp_handshake {
   chunk chunk;
   size_t chunk_left; /* bytes of this chunk to come */
   char protocol[64];
+  bool compression; /* offered, or would be accepted */
+  bool deflate;     /* agreed on: */
+  stomp_deflate_terms terms;
+  bool wants_bits; /* server: the offer limits our window, so we answer it */
   stomp_error error;
 };
 
@@ -104,5 +109,14 @@ stomp_status stomp_handshake_refuse_request(stomp_handshake *h,
                                             const char *why);
 /* It has failed: answer that, unless it is answered. */
 void stomp_handshake_answer_failure(stomp_handshake *h);
+
+/* The extensions: what the client offers (a header line, or nothing); what the
+ * server answered, checked; what a client offered, the first acceptable offer
+ * chosen; the header line that says so. */
+bool stomp_handshake_put_offer(stomp_handshake *h, stomp_buffer *b);
+STOMP_CHECKED stomp_status stomp_handshake_check_extensions(stomp_handshake *h);
+STOMP_CHECKED stomp_status
+stomp_handshake_choose_extensions(stomp_handshake *h);
+bool stomp_handshake_put_choice(stomp_handshake *h, stomp_buffer *b);
 
 #endif

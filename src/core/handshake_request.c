@@ -168,6 +168,9 @@ stomp_status stomp_handshake_end_request(stomp_handshake *h) {
   bool ok;
   if (status != STOMP_OK)
     return status;
+  if (stomp_handshake_choose_extensions(h) != STOMP_OK)
+    return stomp_handshake_refuse_request(h, "400 Bad Request",
+                                          "Sec-WebSocket-Extensions");
   stomp_http_accept(key.bytes, accept);
   choose_protocol(h);
   ok = stomp_http_put(
@@ -176,7 +179,8 @@ stomp_status stomp_handshake_end_request(stomp_handshake *h) {
        stomp_buffer_append(b, accept, sizeof accept) == STOMP_OK &&
        (!h->protocol[0] || (stomp_http_put(b, "\r\nSec-WebSocket-Protocol: ") &&
                             stomp_http_put(b, h->protocol))) &&
-       stomp_http_put(b, "\r\n\r\n");
+       stomp_http_put(b, "\r\n") && stomp_handshake_put_choice(h, b) &&
+       stomp_http_put(b, "\r\n");
   status = ok ? stomp_handshake_send(h, b) : STOMP_ENOMEM;
   if (status != STOMP_OK)
     return stomp_handshake_fail(h, status, "");

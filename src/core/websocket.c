@@ -11,6 +11,8 @@ _Static_assert(STOMP_WEBSOCKET_HEADROOM ==
                  4 * CONTROL_FRAME + STOMP_WEBSOCKET_HEADER_MAX,
                "what the header says");
 
+#define RSV1 0x40u /* of a compressed message (RFC 7692, 6) */
+
 /* ---- Life ---- */
 
 stomp_websocket *stomp_websocket_new(const stomp_websocket_options *options,
@@ -36,6 +38,8 @@ stomp_websocket *stomp_websocket_new(const stomp_websocket_options *options,
 void stomp_websocket_free(stomp_websocket *w) {
   if (!w)
     return;
+  stomp_deflate_free(w->deflate);
+  stomp_memory_free(w->options.memory, w->inflated, STOMP_WEBSOCKET_SCRATCH);
   stomp_memory_free(w->options.memory, w->scratch, STOMP_WEBSOCKET_SCRATCH);
   stomp_memory_free(w->options.memory, w, sizeof *w);
 }
@@ -142,8 +146,29 @@ uint8_t *stomp_websocket_begin(stomp_websocket *w, size_t len,
   return *status == STOMP_OK ? w->out_payload : NULL;
 }
 
+/* Put what the message compresses to in its place, where that is shorter. */
+static void compress(stomp_websocket *w, unsigned kind) {
+  stomp_span message = { w->out_payload, w->out_len };
+  stomp_span packed = stomp_deflate_pack(w->deflate, message);
+  if (packed.len == 0)
+    return;
+  put_header(w->out_head, RSV1 | kind, packed.len,
+             w->options.server ? NULL : w->out_mask);
+  w->out_payload = w->out_head + header_size(w, packed.len);
+  w->out_len = packed.len;
+  memcpy(w->out_payload, packed.bytes, packed.len);
+  stomp_deflate_packed(w->deflate);
+}
+
+void stomp_websocket_end_plain(stomp_websocket *w, stomp_websocket_kind kind) {
+  w->out_head[0] = (uint8_t)(0x80 | (unsigned)kind);
+  close_frame(w);
+}
+
 void stomp_websocket_end(stomp_websocket *w, stomp_websocket_kind kind) {
   w->out_head[0] = (uint8_t)(0x80 | (unsigned)kind);
+  if (w->deflate)
+    compress(w, (unsigned)kind);
   close_frame(w);
 }
 

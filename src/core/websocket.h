@@ -2,11 +2,13 @@
  *
  * RFC 6455 framing, both roles, without the upgrade: bytes -> pieces of messages
  * and control frames; messages -> bytes. It answers pings and closes by itself,
- * into the owner's buffer. It knows nothing of STOMP. Knows buffer and utf8. */
+ * into the owner's buffer. It knows nothing of STOMP. Knows buffer, utf8 and
+ * deflate. */
 #ifndef STOMP_WEBSOCKET_H
 #define STOMP_WEBSOCKET_H
 
 #include "buffer.h"
+#include "deflate.h"
 #include "random.h"
 #include "utf8.h"
 #include <stdbool.h>
@@ -18,10 +20,12 @@ typedef struct stomp_websocket stomp_websocket;
 #define STOMP_WEBSOCKET_HEADROOM 538
 
 typedef struct stomp_websocket_options {
-  bool server;      /* expects masked frames and sends unmasked ones */
-  bool strict_utf8; /* text that is not UTF-8 fails (RFC 6455, 8.1) */
-  size_t message;   /* most bytes of one message, all fragments together;
-                      * 0: no limit here (the owner bounds what it keeps) */
+  bool server;          /* expects masked frames and sends unmasked ones */
+  bool strict_utf8;     /* text that is not UTF-8 fails (RFC 6455, 8.1) */
+  size_t message;       /* most bytes of one message, all fragments together;
+                      * 0: no limit here (the owner bounds what it keeps);
+                      * of a compressed one what it inflates to */
+  size_t inflate_ratio; /* see limits.h; 0: none */
   const stomp_memory *memory; /* borrowed */
   const stomp_random *random; /* borrowed; masks */
 } stomp_websocket_options;
@@ -49,13 +53,23 @@ stomp_websocket *stomp_websocket_new(const stomp_websocket_options *options,
                                      stomp_buffer *out);
 void stomp_websocket_free(stomp_websocket *w);
 
+/* permessage-deflate was agreed on (RFC 7692): before the first byte. STOMP_OK,
+ * STOMP_ENOMEM, STOMP_WNOZLIB. Messages may be compressed from here on, both
+ * ways; a message goes out as it is where compressing it does not pay. */
+STOMP_CHECKED stomp_status
+stomp_websocket_compress(stomp_websocket *w, const stomp_deflate_terms *terms);
+bool stomp_websocket_is_compressed(const stomp_websocket *w);
+
 /* Take bytes off the front of `in` until there is something to tell.
  *   STOMP_FRAME  *event
  *   STOMP_MORE   `in` is used up
  *   < 0          the peer broke the protocol; final; a close frame with the
- *                right code (1002, 1007, 1009) is in the output
+ *                right code (1002, 1007, 1009; 1011: no memory) is in the
+ *                output
  * A server's `data` may point to memory of this object (unmasked there), a
- * client's into `in`. A PING was answered when it comes out (without room only
+ * client's into `in`; what was inflated lies in this object's memory. The offset of what
+ * is wrong with an inflated message (text, length, ratio) is that of its first
+ * octet of payload, of corrupt data the octet where it shows. A PING was answered when it comes out (without room only
  * the newest is, later); a CLOSE was echoed. After CLOSE all is ignored. */
 STOMP_CHECKED stomp_status stomp_websocket_next(stomp_websocket *w,
                                                 stomp_span *in,
@@ -70,8 +84,11 @@ void stomp_websocket_answer(stomp_websocket *w);
  * (never will), STOMP_ENOMEM, STOMP_ERANDOM, STOMP_WSTATE (closing). */
 uint8_t *stomp_websocket_begin(stomp_websocket *w, size_t len,
                                stomp_status *status);
-/* Set the kind (TEXT or BINARY) and mask what was written, in place. */
+/* Set the kind (TEXT or BINARY) and mask what was written, in place; compress it
+ * before, where that was agreed on. A secret goes out plain: it must not lie in
+ * one window with what others write (its length would tell of it). */
 void stomp_websocket_end(stomp_websocket *w, stomp_websocket_kind kind);
+void stomp_websocket_end_plain(stomp_websocket *w, stomp_websocket_kind kind);
 
 /* A whole message or control frame (at most 125 bytes then). Results as of
  * begin; STOMP_WINVALID for what RFC 6455 does not allow: text must be UTF-8. */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * The inside of the framing, for its own files: websocket.c (life, sending) and
- * websocket_receive.c. */
+ * The inside of the framing, for its own files: websocket.c (life, sending),
+ * websocket_receive.c and websocket_inflate.c. */
 #ifndef STOMP_WEBSOCKET_PRIVATE_H
 #define STOMP_WEBSOCKET_PRIVATE_H
 
@@ -38,6 +38,16 @@ struct stomp_websocket {
   uint64_t message_len;
   stomp_utf8 utf8;
 
+  /* compression; of a compressed message: */
+  stomp_deflate *deflate;      /* owned; NULL: not agreed on */
+  uint8_t *inflated;           /* STOMP_WEBSOCKET_SCRATCH octets, owned */
+  bool compressed;             /* the message being read is */
+  bool inflating;              /* there is more of it without more input */
+  stomp_status inflate_status; /* < 0: what the next call says */
+  uint64_t message_at;         /* offset of its first octet of payload */
+  uint64_t wire_len;           /* octets of it that were inflated, */
+  uint64_t inflated_len;       /* and what they became */
+
   /* the newest ping that was not answered yet */
   uint8_t pong[STOMP_CONTROL_MAX];
   size_t pong_len;
@@ -48,6 +58,17 @@ struct stomp_websocket {
   size_t out_len;
   uint8_t out_mask[4];
 };
+
+/* Fail for good, with a close frame; returns `status`. */
+stomp_status stomp_websocket_fail(stomp_websocket *w, stomp_status status,
+                                  uint64_t offset);
+/* Take octets of the frame's payload off the front of `in`. */
+stomp_span stomp_websocket_take(stomp_websocket *w, stomp_span *in,
+                                size_t most);
+/* A compressed message begins; its payload: as stomp_websocket_next. */
+void stomp_websocket_inflate_begin(stomp_websocket *w);
+stomp_status stomp_websocket_inflate(stomp_websocket *w, stomp_span *in,
+                                     stomp_websocket_event *event);
 
 /* Codes that may stand in a close frame (RFC 6455, 7.4). */
 bool stomp_websocket_is_code(uint16_t code);

@@ -6,20 +6,29 @@
 #include "websocket_private.h"
 #include <string.h>
 
-enum { CONTINUATION = 0 };
+enum { CONTINUATION = 0, RSV1 = 0x40 };
 
 /* ---- Reading: failure ---- */
 
+/* RFC 6455, 7.4.1 */
+static uint16_t code_of(stomp_status status) {
+  switch (status) {
+    case STOMP_WUTF8:
+    case STOMP_WINFLATE: return 1007;
+    case STOMP_WLIMIT:
+    case STOMP_WRATIO: return 1009;
+    case STOMP_ENOMEM: return 1011;
+    default: return 1002;
+  }
+}
+
 /* RFC 6455, 7.1.7: tell the peer, if there is room, and be done. */
-static stomp_status fail(stomp_websocket *w, stomp_status status,
-                         uint64_t offset) {
+stomp_status stomp_websocket_fail(stomp_websocket *w, stomp_status status,
+                                  uint64_t offset) {
   const char *text = stomp_status_sentence(status);
   stomp_span reason = { (const uint8_t *)text, strlen(text) };
-  uint16_t code = status == STOMP_WUTF8    ? 1007
-                  : status == STOMP_WLIMIT ? 1009
-                                           : 1002;
   stomp_error_set(&w->error, status, offset);
-  (void)!stomp_websocket_close(w, code, reason);
+  (void)!stomp_websocket_close(w, code_of(status), reason);
   return status;
 }
 
@@ -29,10 +38,17 @@ static bool is_control(const stomp_websocket *w) {
   return w->opcode >= 8;
 }
 
+/* RFC 7692, 6: RSV1 on the first frame of a compressed message alone. */
+static bool is_compressed_first(const stomp_websocket *w, uint8_t c) {
+  return w->deflate && (c & 0x70) == RSV1 &&
+         (w->opcode == STOMP_WEBSOCKET_TEXT ||
+          w->opcode == STOMP_WEBSOCKET_BINARY);
+}
+
 static stomp_status check_first(stomp_websocket *w, uint8_t c) {
   w->fin = (c & 0x80) != 0;
   w->opcode = c & 0x0f;
-  if (c & 0x70)
+  if ((c & 0x70) && !is_compressed_first(w, c))
     return STOMP_WRESERVED;
   if ((w->opcode > 2 && w->opcode < 8) || w->opcode > 10)
     return STOMP_WOPCODE;
@@ -58,11 +74,14 @@ static stomp_status check_second(stomp_websocket *w, uint8_t c) {
   return STOMP_OK;
 }
 
-/* The limit counts what is still to come, before memory is spent on it. */
+/* The limit counts what is still to come, before memory is spent on it; of a
+ * compressed message what it inflates to, so not here. */
 static stomp_status check_limit(const stomp_websocket *w) {
-  uint64_t before = w->opcode == CONTINUATION ? w->message_len : 0;
+  bool begins = w->opcode != CONTINUATION;
+  uint64_t before = begins ? 0 : w->message_len;
   uint64_t limit = w->options.message;
-  if (!limit || is_control(w))
+  if (!limit || is_control(w) ||
+      (begins ? (w->head[0] & RSV1) != 0 : w->compressed))
     return STOMP_OK;
   return w->left > limit || before > limit - w->left ? STOMP_WLIMIT : STOMP_OK;
 }
@@ -106,6 +125,9 @@ static void begin_payload(stomp_websocket *w) {
     w->in_message = w->first = true;
     w->message_len = 0;
     w->utf8 = (stomp_utf8)STOMP_UTF8_START;
+    w->compressed = (w->head[0] & RSV1) != 0;
+    if (w->compressed)
+      stomp_websocket_inflate_begin(w);
   }
   w->message_len += w->left;
 }
@@ -120,7 +142,7 @@ static stomp_status read_header(stomp_websocket *w, stomp_span *in) {
     w->head[w->head_len++] = c;
     status = check_octet(w, c);
     if (status != STOMP_OK)
-      return fail(w, status, w->offset - 1);
+      return stomp_websocket_fail(w, status, w->offset - 1);
   }
   if (w->head_len < w->head_need)
     return STOMP_MORE;
@@ -130,7 +152,8 @@ static stomp_status read_header(stomp_websocket *w, stomp_span *in) {
 
 /* ---- Reading: the payload ---- */
 
-static stomp_span take(stomp_websocket *w, stomp_span *in, size_t most) {
+stomp_span stomp_websocket_take(stomp_websocket *w, stomp_span *in,
+                                size_t most) {
   stomp_span piece = { in->bytes, in->len < most ? in->len : most };
   if (piece.len > w->left)
     piece.len = (size_t)w->left;
@@ -146,16 +169,16 @@ static stomp_status check_text(stomp_websocket *w, stomp_utf8 *utf8,
                                stomp_span data, bool last) {
   size_t right = stomp_utf8_feed(utf8, data.bytes, data.len);
   if (right < data.len)
-    return fail(w, STOMP_WUTF8, w->offset - data.len + right);
+    return stomp_websocket_fail(w, STOMP_WUTF8, w->offset - data.len + right);
   if (last && !stomp_utf8_is_complete(utf8))
-    return fail(w, STOMP_WUTF8, w->offset);
+    return stomp_websocket_fail(w, STOMP_WUTF8, w->offset);
   return STOMP_OK;
 }
 
 static stomp_status read_data(stomp_websocket *w, stomp_span *in,
                               stomp_websocket_event *event) {
-  stomp_span data =
-    take(w, in, w->options.server ? STOMP_WEBSOCKET_SCRATCH : SIZE_MAX);
+  stomp_span data = stomp_websocket_take(
+    w, in, w->options.server ? STOMP_WEBSOCKET_SCRATCH : SIZE_MAX);
   bool last = w->left == 0 && w->fin;
   if (w->options.server && data.len) {
     memcpy(w->scratch, data.bytes, data.len);
@@ -181,11 +204,11 @@ static stomp_status take_close(stomp_websocket *w,
   stomp_utf8 utf8 = STOMP_UTF8_START;
   uint16_t code = 0;
   if (w->control_len == 1)
-    return fail(w, STOMP_WCLOSE, w->offset);
+    return stomp_websocket_fail(w, STOMP_WCLOSE, w->offset);
   if (w->control_len >= 2) {
     code = (uint16_t)(w->control[0] << 8 | w->control[1]);
     if (!stomp_websocket_is_code(code))
-      return fail(w, STOMP_WCLOSE, w->offset - w->control_len);
+      return stomp_websocket_fail(w, STOMP_WCLOSE, w->offset - w->control_len);
     event->data = (stomp_span){ w->control + 2, w->control_len - 2 };
     if (check_text(w, &utf8, event->data, true) != STOMP_OK)
       return w->error.status;
@@ -217,7 +240,7 @@ static stomp_status end_control(stomp_websocket *w,
 
 static stomp_status read_control(stomp_websocket *w, stomp_span *in,
                                  stomp_websocket_event *event) {
-  stomp_span piece = take(w, in, STOMP_CONTROL_MAX);
+  stomp_span piece = stomp_websocket_take(w, in, STOMP_CONTROL_MAX);
   if (piece.len) {
     uint8_t *to = w->control + w->control_len;
     memcpy(to, piece.bytes, piece.len);
@@ -233,7 +256,7 @@ stomp_status stomp_websocket_next(stomp_websocket *w, stomp_span *in,
   stomp_status status;
   if (w->error.status != STOMP_OK)
     return w->error.status;
-  while (in->len && !w->close_received) {
+  while ((in->len || w->inflating) && !w->close_received) {
     if (!w->in_payload) {
       status = read_header(w, in);
       if (status < 0)
@@ -243,8 +266,9 @@ stomp_status stomp_websocket_next(stomp_websocket *w, stomp_span *in,
       if (w->left && in->len == 0)
         break;
     }
-    status =
-      is_control(w) ? read_control(w, in, event) : read_data(w, in, event);
+    status = is_control(w)   ? read_control(w, in, event)
+             : w->compressed ? stomp_websocket_inflate(w, in, event)
+                             : read_data(w, in, event);
     if (status != STOMP_MORE)
       return status;
   }
