@@ -6,7 +6,8 @@ description = {
   summary = "STOMP over WebSocket without I/O: codec and connection machine",
   detailed = [[
     stomp.core of lua-stomp alone, for hosts that bring their own sockets. It
-    needs neither libwebsockets nor OpenSSL.]],
+    needs neither libwebsockets nor OpenSSL, and zlib for compression only:
+    built with ZLIB=no in the environment it needs none.]],
   license = "MIT",
 }
 dependencies = { "lua >= 5.1, < 5.5" }

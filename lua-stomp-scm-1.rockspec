@@ -14,6 +14,7 @@ dependencies = { "lua >= 5.1, < 5.5", "lua-cjson >= 2.1.0" }
 external_dependencies = {
   LIBWEBSOCKETS = { header = "libwebsockets.h", library = "websockets" },
   OPENSSL = { header = "openssl/ssl.h", library = "ssl" },
+  ZLIB = { header = "zlib.h", library = "z" },
 }
 build = {
   type = "make",
@@ -27,6 +28,8 @@ build = {
     LWS_LIBDIR = "$(LIBWEBSOCKETS_LIBDIR)",
     OPENSSL_INCDIR = "$(OPENSSL_INCDIR)",
     OPENSSL_LIBDIR = "$(OPENSSL_LIBDIR)",
+    ZLIB_INCDIR = "$(ZLIB_INCDIR)",
+    ZLIB_LIBDIR = "$(ZLIB_LIBDIR)",
   },
   install_variables = {
     LUA_LIBDIR = "$(LIBDIR)",

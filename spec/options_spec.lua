@@ -56,7 +56,7 @@ describe("stomp.options", function()
       send = { heartbeat = { send = true } }, verify = { tls = { verify = 1 } },
       inbox = { limits = { inbox = "8M" } }, trace = { trace = "x" },
       on_close = { on_close = true }, on_invalid_frame = { on_invalid_frame = "drop" },
-      binary = { binary = "yes" }, ping = { ping = -1 },
+      binary = { binary = "yes" }, ping = { ping = -1 }, compression = { compression = 1 },
       confirm_timeout = { confirm_timeout = 0 / 0 },
       frame = { limits = { frame = -1 } }, receive = { heartbeat = { receive = 1 / 0 } },
       heartbeat_grace = { heartbeat_grace = -0.1 }, loop = { loop = "luv" },

@@ -32,7 +32,7 @@ local function new(loop, settings, urls, trace)
     state = "connecting",
     url = nil,
     loop = loop.name,
-    version = nil, server = nil, session = nil, heartbeat = nil,
+    version = nil, server = nil, session = nil, heartbeat = nil, compression = nil,
     -- the project's own, not part of the interface
     settings = settings,
     trace = trace,
@@ -112,6 +112,7 @@ end
 function methods:introduce(frame)
   local info, headers = self.pump.link:info(), frame.headers
   self.version, self.heartbeat = info.version, info.heartbeat
+  self.compression = info.compression
   self.server, self.session = headers.server, headers.session
   self.events:fire("connected", self, self.url)
 end

@@ -59,7 +59,7 @@ end
 
 local passed_on = { "tls", "versions", "heartbeat", "heartbeat_margin",
   "heartbeat_grace", "limits", "binary", "on_invalid_frame", "escape_connect",
-  "ping" }
+  "ping", "compression" }
 
 local function transport_options(settings, attempt, url, proxy, headers)
   local options = {

@@ -18,6 +18,7 @@ local known = {
   upgrade_headers = { "table", nil, "more HTTP headers of the upgrade" },
   tls = { "table", nil, "ca cert key passphrase verify server_name min_version pin" },
   proxy = { "string boolean", nil, "URL; nil: from the environment, false: none" },
+  compression = { "boolean", false, "offer permessage-deflate" },
   limits = { "table" },
   on_invalid_frame = { "string", "close", "or \"ignore\"" },
   escape_connect = { "boolean", false, "for a RabbitMQ password with a backslash" },
@@ -45,6 +46,7 @@ local limit_types = {
   frame = "number", headers = "number", header_line = "number",
   header_count = "number", inbox = "number", inbox_hard = "number",
   outbox = "number", receipts = "number", upgrade = "number",
+  inflate_ratio = "number",
 }
 local tls_types = {
   ca = "string", cert = "string", key = "string", passphrase = "string",

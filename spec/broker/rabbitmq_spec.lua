@@ -74,4 +74,27 @@ describe("on RabbitMQ a client #broker", function()
       assert(client:disconnect())
     end
   end)
+
+  it("carries large JSON both ways, compressed", function()
+    local rows = {}
+    for i = 1, 2000 do
+      rows[i] = { id = i, symbol = "LUA-" .. i % 17, price = i * 107 % 1300, side = i % 3 == 0 and "buy" or "sell" }
+    end
+    local queue, sizes = "/queue/lua-stomp-spec-compressed-" .. os.time(), {}
+    for _, compression in ipairs { true, false } do
+      local client = assert(connect { compression = compression })
+      assert.equal(compression, client.compression)
+      local subscription = assert(client:subscribe(queue, { ack = "client-individual", confirm = true }))
+      for _ = 1, 5 do
+        assert(client:send(queue, rows, nil, { confirm = true }))
+        local message = assert(subscription:receive(10))
+        assert.same(rows[1999], assert(message:json())[1999])
+        assert.is_true(message:ack())
+      end
+      local stats = client:stats()
+      sizes[compression] = { stats.bytes_sent, stats.bytes_received }
+      assert(client:disconnect())
+    end
+    for i = 1, 2 do assert.is_true(sizes[true][i] * 3 < sizes[false][i], sizes[true][i]) end
+  end)
 end)

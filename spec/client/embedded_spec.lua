@@ -26,4 +26,24 @@ describe("on the embedded broker a client", function()
     collectgarbage()
     assert.is_nil(next(seen))
   end)
+
+  it("compresses where both want it", function()
+    local other = assert(broker_module.listen("ws://127.0.0.1:0/ws", { compression = true }))
+    local body = ('{"symbol":"LUA","price":5.4},'):rep(1000)
+    for _, url in ipairs { broker.url, other.url } do
+      local client = assert(stomp.connect(url, { login = "me", passcode = "secret", compression = true }))
+      local agreed = url == other.url
+      assert.equal(agreed, client.compression)
+      local subscription = assert(client:subscribe("/queue/compressed"))
+      for i = 1, 5 do
+        assert(client:send("/queue/compressed", body .. i, nil, { confirm = true }))
+        assert.equal(body .. i, assert(subscription:receive(10)).body)
+      end
+      local stats = client:stats()
+      assert.equal(agreed, stats.bytes_sent < #body)
+      assert.equal(agreed, stats.bytes_received < #body)
+      assert.is_true(client:disconnect())
+    end
+    other:close()
+  end)
 end)

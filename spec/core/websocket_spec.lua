@@ -7,7 +7,7 @@ local frames = require "spec.support.frames"
 local pair = require "spec.support.pair"
 local vectors = require "spec.support.vectors"
 
-local FILES = { "websocket", "websocket_limits", "websocket_utf8" }
+local FILES = { "websocket", "websocket_limits", "websocket_utf8", "websocket_deflate" }
 local MOST = 300000 -- octets of a stream that Lua masks by itself
 
 local SENDABLE = { text = true, binary = true, ping = true, pong = true }
@@ -25,7 +25,7 @@ local Run = {}
 Run.__index = Run
 
 function Run:sent(failure)
-  for _, frame in ipairs(frames.decode(self.machine:output(), self.server)) do
+  for _, frame in ipairs(frames.decode(self.machine:output(), self.server, self.inflate)) do
     if failure and frame.kind == "close" then
       assert.is_true(failure.message:find(frame.payload, 1, true) ~= nil)
       frame.payload = ""
@@ -77,10 +77,28 @@ function Run:drain()
   end
 end
 
+local function terms_of(said)
+  return said.deflate and {
+    server_no_context_takeover = said.server_resets, client_no_context_takeover = said.client_resets,
+    server_max_window_bits = said.server_bits, client_max_window_bits = said.client_bits,
+  }
+end
+
+--- What the peer makes of a compressed frame. (C asks zlib: websocket_test.c.)
+local function inflater(options)
+  local peer = core.websocket { role = options.role == "server" and "client" or "server",
+    compression = options.compression }
+  return function(bytes)
+    assert(peer:feed(bytes))
+    return (select(2, assert(peer:next())))
+  end
+end
+
 --- The log of a stream in pieces of `step` octets.
 local function run(stream, options, echo, step)
   local self = setmetatable({ machine = core.websocket(options), server = options.role == "server",
     stream = stream, echo = echo, done = 0, log = {} }, Run)
+  if options.compression then self.inflate = inflater(options) end
   local at = 0
   self:act(0)
   while at < #stream.bytes do
@@ -113,7 +131,7 @@ describe("core.websocket", function()
           it(vector.title .. " (" .. role .. ")", function()
             local stream = frames.read(block, role == "server")
             local expected = frames.expected(vector.blocks[2], stream)
-            local options = { role = role, strict_utf8 = said.strict, random = zeroes,
+            local options = { role = role, strict_utf8 = said.strict, random = zeroes, compression = terms_of(said),
               limits = said.limit and { message = said.limit } }
             for _, step in ipairs { math.huge, 7, 1, said.chop } do
               if #stream.bytes / step <= 70000 then
@@ -126,8 +144,8 @@ describe("core.websocket", function()
     end
   end
 
-  it("has 320 vectors or more", function()
-    assert.is_true(n >= 320)
+  it("has 470 vectors or more", function()
+    assert.is_true(n >= 470)
   end)
 
   it("stays failed, and takes no more", function()
@@ -208,6 +226,10 @@ describe("core.websocket", function()
     complains("option 'limits'", core.websocket, { limits = { message = 0 } })
     complains("unknown option 'frame'", core.websocket, { limits = { frame = 5 } })
     complains("option 'random': function expected, got number", core.websocket, { random = 4 })
+    complains("option 'compression': boolean or table expected, got number", core.websocket, { compression = 4 })
+    complains("unknown option 'level'", core.websocket, { compression = { level = 4 } })
+    complains("option 'client_max_window_bits': 8 to 15", core.websocket,
+      { compression = { client_max_window_bits = 7 } })
     complains("option 'random': function expected, got number", core.connection, { random = 4 })
     complains("invalid option 'close'", core.websocket().send, core.websocket(), "close")
     complains("close code expected", core.websocket().close, core.websocket(), 70000)

@@ -34,8 +34,9 @@ static void push_beats(lua_State *L, const stomp_heartbeat *h) {
 }
 
 void push_info(lua_State *L, stomp_state state, stomp_version version,
-               const stomp_heartbeat *heartbeat, size_t receipts) {
-  lua_createtable(L, 0, 4);
+               const stomp_heartbeat *heartbeat, size_t receipts,
+               bool compression) {
+  lua_createtable(L, 0, 5);
   lua_pushstring(L, stomp_state_name(state));
   lua_setfield(L, -2, "state");
   if (version != STOMP_UNSETTLED) {
@@ -46,6 +47,8 @@ void push_info(lua_State *L, stomp_state state, stomp_version version,
   lua_setfield(L, -2, "heartbeat");
   compat_pushcount(L, receipts);
   lua_setfield(L, -2, "receipts");
+  lua_pushboolean(L, compression);
+  lua_setfield(L, -2, "compression");
 }
 
 void push_state(lua_State *L, const char *type, stomp_state state,

@@ -284,7 +284,8 @@ static int connection_ended(lua_State *L) {
   return 2;
 }
 
-/* c.state, .version, .heartbeat, .receipts; methods are the upvalue */
+/* c.state, .version, .heartbeat, .receipts, .compression; methods are the
+ * upvalue */
 static int connection_index(lua_State *L) {
   const stomp_connection *c;
   const stomp_session *s;
@@ -295,7 +296,8 @@ static int connection_index(lua_State *L) {
   c = check_connection(L);
   s = stomp_connection_session(c);
   push_info(L, stomp_connection_state(c), stomp_session_version(s),
-            stomp_session_heartbeat(s), stomp_session_receipts(s));
+            stomp_session_heartbeat(s), stomp_session_receipts(s),
+            stomp_connection_is_compressed(c));
   lua_pushvalue(L, 2);
   lua_rawget(L, -2);
   return 1;

@@ -24,9 +24,11 @@ int push_sent(lua_State *L, stomp_status status, const stomp_error *error);
 void push_state(lua_State *L, const char *type, stomp_state state,
                 stomp_version version);
 
-/* Push a table of a connection's state, version, heartbeat, receipts. */
+/* Push a table of a connection's state, version, heartbeat, receipts,
+ * compression. */
 void push_info(lua_State *L, stomp_state state, stomp_version version,
-               const stomp_heartbeat *heartbeat, size_t receipts);
+               const stomp_heartbeat *heartbeat, size_t receipts,
+               bool compression);
 
 /* Add a connection's counts to the table on the top. */
 void set_counts(lua_State *L, const stomp_session_counts *s,

@@ -297,6 +297,7 @@ typedef struct snapshot {
   stomp_version version;
   stomp_heartbeat heartbeat;
   size_t receipts;
+  bool compression;
   stomp_session_counts counts;
   stomp_connection_counts bytes;
   stomp_error warning;
@@ -309,15 +310,16 @@ static void look(const stomp_connection *c, void *user) {
   to->version = stomp_session_version(s);
   to->heartbeat = *stomp_session_heartbeat(s);
   to->receipts = stomp_session_receipts(s);
+  to->compression = stomp_connection_is_compressed(c);
   to->counts = *stomp_session_counts_of(s);
   to->bytes = *stomp_connection_counts_of(c);
 }
 
-/* link:info() -> {state, version, heartbeat, receipts} */
+/* link:info() -> {state, version, heartbeat, receipts, compression} */
 static int link_info(lua_State *L) {
   snapshot s;
   stompio_link_look(check_link(L), look, &s);
-  push_info(L, s.state, s.version, &s.heartbeat, s.receipts);
+  push_info(L, s.state, s.version, &s.heartbeat, s.receipts, s.compression);
   return 1;
 }
 

@@ -27,6 +27,7 @@ const char *const connection_option_names[] = { "role",
                                                 "proxy",
                                                 "random",
                                                 "strict_utf8",
+                                                "compression",
                                                 NULL };
 
 const char *const session_option_names[] = { "role",
@@ -127,8 +128,9 @@ void check_known(lua_State *L, int t, const char *const *known) {
 
 static void read_limits(lua_State *L, int t, stomp_limits *limits) {
   static const char *const known[] = {
-    "frame", "headers",    "header_line", "header_count", "receipts",
-    "inbox", "inbox_hard", "outbox",      "upgrade",      NULL
+    "frame",    "headers",       "header_line", "header_count",
+    "receipts", "inbox",         "inbox_hard",  "outbox",
+    "upgrade",  "inflate_ratio", NULL
   };
   struct {
     const char *name;
@@ -141,6 +143,7 @@ static void read_limits(lua_State *L, int t, stomp_limits *limits) {
     { "receipts", &limits->receipts },
     { "outbox", &limits->outbox },
     { "upgrade", &limits->upgrade },
+    { "inflate_ratio", &limits->inflate_ratio },
   };
   size_t i;
   int at = opt_table(L, t, "limits");
@@ -276,6 +279,7 @@ void check_options(lua_State *L, int t, stomp_connection_options *o) {
   read_versions(L, t, o->session.versions);
   o->websocket = opt_flag(L, t, "websocket", 1);
   o->strict_utf8 = opt_flag(L, t, "strict_utf8", 0);
+  o->compression = opt_flag(L, t, "compression", 0);
   o->session.escape_connect = opt_flag(L, t, "escape_connect", 0);
   o->ping = opt_ms(L, t, "ping", 20);
   read_connect(L, t, &o->session);

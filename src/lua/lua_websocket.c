@@ -33,12 +33,20 @@ static websocket_box *check_websocket(lua_State *L) {
 
 /* ---- Life ---- */
 
-static void read_limits(lua_State *L, size_t *message, size_t *outbox) {
-  static const char *const known[] = { "message", "outbox", NULL };
-  const stomp_limits defaults = STOMP_LIMITS_DEFAULT;
+/* true, false (no room now), or nil, message, err */
+static int push_status(lua_State *L, stomp_status status) {
+  stomp_error error;
+  if (status < 0)
+    stomp_error_set(&error, status, STOMP_NO_OFFSET);
+  return push_sent(L, status, &error);
+}
+
+/* Of the core's limits frame bounds a message here. */
+static void read_limits(lua_State *L, stomp_limits *limits) {
+  static const char *const known[] = { "message", "outbox", "inflate_ratio",
+                                       NULL };
   int at;
-  *message = defaults.frame;
-  *outbox = defaults.outbox;
+  *limits = (stomp_limits)STOMP_LIMITS_DEFAULT;
   if (!opt_field(L, 1, "limits"))
     return;
   at = lua_gettop(L);
@@ -46,9 +54,12 @@ static void read_limits(lua_State *L, size_t *message, size_t *outbox) {
     luaL_error(L, "option 'limits': table expected, got %s",
                luaL_typename(L, at));
   check_known(L, at, known);
-  *message = (size_t)opt_number(L, at, "message", (double)*message);
-  *outbox = (size_t)opt_number(L, at, "outbox", (double)*outbox);
-  if (*message == 0 || *message > STOMP_LIMIT_MAX || *outbox > STOMP_LIMIT_MAX)
+  limits->frame = (size_t)opt_number(L, at, "message", (double)limits->frame);
+  limits->outbox = (size_t)opt_number(L, at, "outbox", (double)limits->outbox);
+  limits->inflate_ratio =
+    (size_t)opt_number(L, at, "inflate_ratio", (double)limits->inflate_ratio);
+  if (limits->frame == 0 || limits->frame > STOMP_LIMIT_MAX ||
+      limits->outbox > STOMP_LIMIT_MAX)
     luaL_error(L, "option 'limits' is out of range");
   lua_pop(L, 1);
 }
@@ -61,20 +72,65 @@ static bool read_server(lua_State *L) {
   return server;
 }
 
+static unsigned read_bits(lua_State *L, int t, const char *name) {
+  double bits = opt_number(L, t, name, 15);
+  if (bits < 8 || bits > 15 || bits != (double)(unsigned)bits)
+    luaL_error(L, "option '%s': 8 to 15 expected", name);
+  return (unsigned)bits;
+}
+
+/* Option compression: what was agreed on; false: nothing. */
+static bool read_compression(lua_State *L, stomp_deflate_terms *terms) {
+  static const char *const known[] = { "server_no_context_takeover",
+                                       "client_no_context_takeover",
+                                       "server_max_window_bits",
+                                       "client_max_window_bits", NULL };
+  int at;
+  *terms = (stomp_deflate_terms)STOMP_DEFLATE_TERMS;
+  if (!opt_field(L, 1, "compression"))
+    return false;
+  at = lua_gettop(L);
+  if (lua_isboolean(L, at)) {
+    bool yes = lua_toboolean(L, at);
+    lua_pop(L, 1);
+    return yes;
+  }
+  if (!lua_istable(L, at))
+    luaL_error(L, "option 'compression': boolean or table expected, got %s",
+               luaL_typename(L, at));
+  check_known(L, at, known);
+  terms->server_no_context_takeover = opt_flag(L, at, known[0], 0);
+  terms->client_no_context_takeover = opt_flag(L, at, known[1], 0);
+  terms->server_max_window_bits = read_bits(L, at, known[2]);
+  terms->client_max_window_bits = read_bits(L, at, known[3]);
+  lua_pop(L, 1);
+  return true;
+}
+
 /*** The framing of RFC 6455 without the upgrade and without I/O.
  * @function websocket
  * @tparam[opt] table options `role` (`"client"`, the default, or `"server"`),
  *   `strict_utf8` (false: text may be any bytes, as RabbitMQ sends it), `limits`
- *   (`message`: the longest one received, 16 MiB; `outbox`: bytes that may wait
- *   in the output, 8 MiB), `random` (`function(n)` -> n bytes; the system's)
- * @treturn websocket
+ *   (`message`: the longest one received, inflated, 16 MiB; `inflate_ratio`:
+ *   how many times its compressed size, beyond the first MiB, 200; `outbox`:
+ *   bytes that may wait in the output, 8 MiB), `random` (`function(n)` -> n
+ *   bytes; the system's), `compression` (false; true: permessage-deflate was
+ *   agreed on, RFC 7692, or a table of what: `server_no_context_takeover`,
+ *   `client_no_context_takeover`, `server_max_window_bits`,
+ *   `client_max_window_bits`)
+ * @treturn[1] websocket
+ * @treturn[2] nil, message, err kind `invalid`: compression is not built in
  */
 static int websocket_new(lua_State *L) {
-  static const char *const known[] = { "role", "strict_utf8", "limits",
-                                       "random", NULL };
+  static const char *const known[] = { "role",   "strict_utf8", "limits",
+                                       "random", "compression", NULL };
   stomp_websocket_options options = { .memory = &stomp_libc_memory };
+  stomp_deflate_terms terms;
+  stomp_limits limits;
   websocket_box *box;
-  size_t message, outbox;
+  stomp_status status;
+  bool compressed;
+  int at;
   if (lua_isnoneornil(L, 1)) {
     lua_settop(L, 0);
     lua_newtable(L);
@@ -83,20 +139,27 @@ static int websocket_new(lua_State *L) {
   check_known(L, 1, known);
   options.server = read_server(L);
   options.strict_utf8 = opt_flag(L, 1, "strict_utf8", 0);
-  read_limits(L, &message, &outbox);
-  options.message = message;
+  read_limits(L, &limits);
+  compressed = read_compression(L, &terms);
+  options.message = limits.frame;
+  options.inflate_ratio = limits.inflate_ratio;
   box = lua_newuserdatauv(L, sizeof *box, 0);
   memset(box, 0, sizeof *box);
   random_init(&box->random);
   stomp_buffer_init(&box->in, &stomp_libc_memory, SIZE_MAX / 2);
   stomp_buffer_init(&box->out, &stomp_libc_memory,
-                    outbox + STOMP_WEBSOCKET_HEADROOM);
-  stomp_buffer_init(&box->message, &stomp_libc_memory, message);
+                    limits.outbox + STOMP_WEBSOCKET_HEADROOM);
+  stomp_buffer_init(&box->message, &stomp_libc_memory, limits.frame);
   compat_setmetatable(L, TYPE);
+  at = lua_gettop(L);
   random_open(L, 1, &box->random);
   options.random = &box->random.seam;
   box->w = stomp_websocket_new(&options, &box->out);
-  return box->w ? 1 : luaL_error(L, "not enough memory");
+  if (!box->w)
+    return luaL_error(L, "not enough memory");
+  status = compressed ? stomp_websocket_compress(box->w, &terms) : STOMP_OK;
+  lua_pushvalue(L, at);
+  return status == STOMP_OK ? 1 : push_status(L, status);
 }
 
 static int websocket_gc(lua_State *L) {
@@ -210,14 +273,6 @@ static int websocket_next(lua_State *L) {
 }
 
 /* ---- Output ---- */
-
-/* true, false (no room now), or nil, message, err */
-static int push_status(lua_State *L, stomp_status status) {
-  stomp_error error;
-  if (status < 0)
-    stomp_error_set(&error, status, STOMP_NO_OFFSET);
-  return push_sent(L, status, &error);
-}
 
 /*** Queue a message, a ping or a pong.
  * @function websocket:send

@@ -148,7 +148,7 @@ end
 local known = {
   allow_remote = "boolean", logins = "table", heartbeat = "table",
   limits = "table", queue_limit = "number", timeout = "number", server = "string",
-  loop = "table", transport = "table",
+  compression = "boolean", loop = "table", transport = "table",
 }
 
 -- No names but one: a name that looks like an address may be anything.
@@ -186,7 +186,8 @@ end
 -- @tparam[opt] table options `logins` {login = passcode}, `allow_remote`,
 -- `heartbeat`, `limits`, `queue_limit` (bytes of all messages that are kept
 -- [64 MiB]), `timeout` (seconds until CONNECT must have come [10]), `server` (the
--- header of CONNECTED), `loop` (docs/loops.md), `transport` (docs/transport.md)
+-- header of CONNECTED), `compression` (false; true: permessage-deflate is accepted),
+-- `loop` (docs/loops.md), `transport` (docs/transport.md)
 -- @treturn[1] broker `.url` is where it listens
 -- @treturn[2] nil, message, err of kind invalid or connect
 function broker.listen(text, options)
@@ -201,6 +202,7 @@ function broker.listen(text, options)
     where = {
       host = url.host == "localhost" and "127.0.0.1" or url.host, port = url.port,
       heartbeat = options.heartbeat, limits = options.limits,
+      compression = options.compression,
     },
     engine = engine.new(options),
     changed = loop.condition(), -- what sessions of a silent broker wait for

@@ -30,6 +30,7 @@ function transport.open(options)
     on_invalid_frame = options.on_invalid_frame,
     escape_connect = options.escape_connect,
     ping = options.ping,
+    compression = options.compression,
     proxy = proxy and {
       host = proxy.host,
       port = proxy.port,
@@ -49,6 +50,7 @@ function transport.listen(options)
     connect_port = options.port,
     heartbeat = options.heartbeat,
     limits = options.limits,
+    compression = options.compression,
   }
 end
 
