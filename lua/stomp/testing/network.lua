@@ -76,6 +76,7 @@ local function connection_options(self, options)
     heartbeat_grace = options.heartbeat_grace, limits = options.limits,
     binary = options.binary, on_invalid_frame = options.on_invalid_frame,
     escape_connect = options.escape_connect, ping = options.ping,
+    compression = options.compression,
     random = self.bytes,
   }
 end
@@ -95,6 +96,7 @@ local function accept(self, line, client, listener)
   local options = listener.options
   local server = assert(endpoint_module.new(self, {
     role = "server", heartbeat = options.heartbeat, limits = options.limits,
+    compression = options.compression,
     random = self.bytes,
   }))
   self.endpoints[server] = true
