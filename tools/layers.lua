@@ -112,7 +112,7 @@ local levels = {
   "url json trace tracer unacked headers failures loop.scheduler",
   "message options proxy worker pool transport.lws difference",
   "pump events leaving connector transport.replay",
-  "receipts backlog replay",
+  "receipts room backlog replay",
   "sending",
   "acknowledging",
   "router subscription transaction request",

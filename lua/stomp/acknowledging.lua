@@ -6,6 +6,7 @@
 local errors = require "stomp.errors"
 local failures = require "stomp.failures"
 local headers_of = require "stomp.headers"
+local room = require "stomp.room"
 local sending = require "stomp.sending"
 
 -- Whether the connection that the message came on is over.
@@ -89,7 +90,7 @@ local function settle(self, message, how, transaction, level)
     return settle_by_send(self, message, how, within)
   end
   local timeout = client.settings.confirm_timeout
-  ok, text, err = pump:push(timeout, how, how, message, headers)
+  ok, text, err = room.push(pump, timeout, how, how, message, headers)
   if ok then
     told(client, message, how, headers)
     return true

@@ -11,8 +11,7 @@
 -- the maker (whose waiters have `making`) pumps, the others rest until `rise`.
 --
 -- No pcall round a wait (Lua 5.1 cannot yield through it), nothing in globals: a
--- pump nobody waits on is the collector's. Knows errors, queue and both seams.
-local errors = require "stomp.errors"
+-- pump nobody waits on is the collector's. Knows queue and both seams.
 local queue = require "stomp.queue"
 
 local methods = {}
@@ -99,6 +98,7 @@ local function replace(self, waiter)
   if torn then
     delist(self, torn)
     torn.done = true
+    queue.remove(self.room, torn)
   end
   self.of[me] = waiter
 end
@@ -206,8 +206,7 @@ end
 --- All that the maker had to send is on its way: the others may go on.
 function methods:rise()
   self.down = false
-  local waiter = queue.pop(self.room)
-  if waiter then self:deliver(waiter) end
+  self:offer_room()
   self:hand_over()
 end
 
@@ -231,15 +230,18 @@ local function is_free(self)
   return not self.owner or owner_beneath(self) ~= nil
 end
 
--- There may be room in the outbox: let the first who waits for it try.
-local function offer_room(self)
+--- There may be room in the outbox: let the first who waits for it try. It stays
+-- the first until its frame has gone. False when it was told already.
+function methods:offer_room()
   local waiter
   if self.down then
     waiter, self.making_room = self.making_room, nil
   else
-    waiter = queue.pop(self.room)
+    waiter = self.room[self.room.first]
   end
-  if waiter then self:deliver(waiter) end
+  if not waiter or waiter.done then return false end
+  self:deliver(waiter)
+  return true
 end
 
 local function wants_room(self)
@@ -294,9 +296,8 @@ local function pump(self, waiter, deadline)
   if self.tolerant then self.router:ignored(self.link:warning()) end
   if self.control > 0 and self.link:stalled() then fail_control(self) end
   if waiter.done then return false end
-  if wants_room(self) and not self.link:wants_room() then
-    offer_room(self) -- it came before: taking frames took its signal, too
-    return false
+  if wants_room(self) and not self.link:wants_room() and self:offer_room() then
+    return false -- it came before: taking frames took its signal, too
   end
   local left = left_until(self, deadline)
   if left and left <= 0 then return true end
@@ -305,7 +306,7 @@ local function pump(self, waiter, deadline)
     return false
   end
   wait_for_link(self, waiter, left)
-  offer_room(self)
+  self:offer_room()
   return false
 end
 
@@ -348,53 +349,6 @@ function methods:give_turn()
   self.turn = 0
   self:hand_over()
   self.loop.sleep(0)
-end
-
--- ---- Sending ----
-
--- Wait for room; returns false when there is none in time.
-local function wait_for_room(self, waiter, deadline)
-  local offered = self:wait(waiter, deadline) and not waiter.err
-  if not offered then queue.remove(self.room, waiter) end
-  return offered
-end
-
---- Call link[method](link, a, b, c, d), and again when the outbox has room,
--- for at most `timeout` seconds. Those who wait for room get it in order.
--- @treturn[1] true
--- @treturn[2] nil, message, err of the link, or that of a limit
--- @treturn[3] false no room in time, or the end came; nothing was sent
--- With d.queue == false the call belongs to the present connection.
-function methods:push(timeout, what, method, a, b, c, d)
-  local ok, message, err = false, nil, nil
-  local deadline, waiter
-  local connection = self.connection
-  if queue.size(self.room) == 0 then
-    local link = self.link
-    ok, message, err = link[method](link, a, b, c, d)
-  end
-  while ok == false do
-    deadline = deadline or self.loop.now() + timeout
-    if waiter then
-      queue.push_front(self.room, waiter) -- it was the first: it stays so
-    else
-      waiter = self:waiter(what, true)
-      queue.push(self.room, waiter)
-    end
-    waiter.done = false
-    if not wait_for_room(self, waiter, deadline) then
-      if waiter.err then return nil, waiter.message, waiter.err end
-      return false
-    end
-    if d and d.queue == false and self.connection ~= connection then
-      offer_room(self)
-      return errors.failure("closed", what .. ": the connection was lost")
-    end
-    local link = self.link
-    ok, message, err = link[method](link, a, b, c, d)
-    if ok ~= false then offer_room(self) end
-  end
-  return ok, message, err
 end
 
 return { new = new, TURN = TURN }

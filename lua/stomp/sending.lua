@@ -8,6 +8,7 @@ local errors = require "stomp.errors"
 local failures = require "stomp.failures"
 local headers_of = require "stomp.headers"
 local json = require "stomp.json"
+local room = require "stomp.room"
 
 local send_options = {
   confirm = "boolean string", queue = "boolean", timeout = "number", content_length = "boolean",
@@ -85,7 +86,7 @@ local function transmit(client, timeout, command, what, headers, body, options,
       if ok == nil then return nil, message, err end
     end
     ok, message, err =
-      pump:push(timeout, what, "send", command, headers, body, options)
+      room.push(pump, timeout, what, "send", command, headers, body, options)
     if ok == nil then again = is_lost(client, err) end
   until not again
   if ok then
