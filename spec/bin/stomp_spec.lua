@@ -25,6 +25,31 @@ describe("bin/stomp #process", function()
 
   teardown(function() os.execute("kill " .. pid) end)
 
+  it("runs a broker with a login that misbehaves as it is told", function()
+    local command = "lua5.4 bin/stomp broker --listen ws://127.0.0.1:0/ws "
+    local pipe = assert(io.popen(("export LUA_PATH='lua/?.lua;lua/?/init.lua;;' LUA_CPATH='%s'; %s & echo $!")
+      :format(package.cpath, command .. "--login me --passcode secret --misbehave cut_after=3,withhold_receipts")))
+    local its_pid = assert(pipe:read("*n"))
+    pipe:read("*l")
+    local its_url = assert(pipe:read("*l"))
+    local _, _, err = stomp.connect(its_url, { login = "me", passcode = "wrong" })
+    assert.equal("broker", err and err.kind)
+    local client = assert(stomp.connect(its_url, { login = "me", passcode = "secret" }))
+    local ok
+    ok, _, err = client:send("/queue/a", "1", nil, { confirm = true, timeout = 0.1 })
+    assert.is_nil(ok)
+    assert.equal("timeout", err.kind)
+    ok, _, err = client:send("/queue/a", "2", nil, { confirm = true })
+    assert.is_nil(ok)
+    assert.equal("closed", err.kind)
+    os.execute("kill " .. its_pid)
+    for given, text in pairs { drop = "unknown option 'drop'", ["delay=much"] = "option 'delay': number expected" } do
+      local status, said = shell(command .. "--misbehave " .. given .. " 2>&1")
+      assert.equal(2, status)
+      assert.truthy(said:find("stomp: --misbehave: " .. text, 1, true), said)
+    end
+  end)
+
   it("publishes an argument and a line a message, and prints them", function()
     local publish = "lua5.4 bin/stomp pub " .. url .. " /queue/cli "
     assert.same({ 0, "" }, { shell(publish .. "first 2>&1") })
