@@ -155,7 +155,7 @@ format: ## lay out the C sources
 
 # ---- Tests ----
 
-.PHONY: test check lint asan tsan valgrind mutants bench autobahn portable
+.PHONY: test check lint asan tsan valgrind gc mutants bench autobahn portable
 test: ## every test, a real RabbitMQ included; the last line counts them
 	@tools/deps.sh build test
 	@$(MAKE) -s all
@@ -189,6 +189,12 @@ valgrind: ## the specs under valgrind
 	@$(MAKE) -s all
 	@$(MAKE) -s all LUA_VERSION=5.1
 	@tools/sanitized.sh valgrind
+
+gc: ## the specs with a full collection every 2000 instructions
+	@tools/deps.sh build test
+	@$(MAKE) -s all
+	@$(MAKE) -s all LUA_VERSION=5.1
+	@tools/sanitized.sh gc
 
 mutants: ## change the core place by place (N=500 SEED=1 FILE=…): do tests see it?
 	@tools/deps.sh build

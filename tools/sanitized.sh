@@ -1,7 +1,8 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
-# The specs under a sanitizer or valgrind, with a RabbitMQ of their own.
-#   tools/sanitized.sh asan|tsan|valgrind
+# The specs under a sanitizer, valgrind, or the collector at its most aggressive,
+# with a RabbitMQ of their own.
+#   tools/sanitized.sh asan|tsan|valgrind|gc
 # The interpreter itself is Debian's: the runtime is preloaded, and what libraries
 # that are not ours do is suppressed by name in tools/suppressions/.
 set -u
@@ -46,7 +47,11 @@ case $kind in
       --suppressions="$suppressions/valgrind.txt" --num-callers=25 \
       lua5.4 tools/busted.lua --cpath="$here/build/5.4/?.so" $common >"$log" 2>&1
     ;;
-  *) echo "usage: sanitized.sh asan|tsan|valgrind" >&2; exit 2 ;;
+  gc) # spec/support/helper.lua
+    STOMP_TEST_GC=${STOMP_TEST_GC:-2000} \
+      lua5.4 tools/busted.lua --cpath="$here/build/5.4/?.so" $common >"$log" 2>&1
+    ;;
+  *) echo "usage: sanitized.sh asan|tsan|valgrind|gc" >&2; exit 2 ;;
 esac
 status=$?
 grep -E '^(==[0-9]+==|WARNING: ThreadSanitizer|SUMMARY|.*runtime error)' "$log" |

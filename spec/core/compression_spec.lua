@@ -51,7 +51,8 @@ describe("compression in core.connection", function()
     assert.is_nil(c:output():find("Extensions", 1, true))
     c = core.connection { url = "ws://a/", compression = true }
     assert(c:connect(0))
-    assert.truthy(c:output():find("\r\nSec-WebSocket-Extensions: permessage-deflate; client_max_window_bits\r\n", 1, true))
+    assert.truthy(c:output():find("\r\nSec-WebSocket-Extensions: permessage-deflate;"
+      .. " client_max_window_bits\r\n", 1, true))
   end)
 
   for _, piece in ipairs { 1, 7, 1000, 1000000 } do
