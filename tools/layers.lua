@@ -108,7 +108,7 @@ end
 local level = {}
 local levels = {
   "core lws loop.timers",
-  "errors check queue hints unique chance backoff statistics streams loop.tasks",
+  "errors check queue register hints unique chance backoff statistics streams loop.tasks",
   "url json trace tracer unacked headers failures loop.scheduler",
   "message options proxy worker pool transport.lws difference",
   "pump events leaving connector transport.replay",

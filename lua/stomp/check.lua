@@ -3,11 +3,19 @@
 -- name. `level` counts as error's does, from the function that calls these.
 -- Knows nothing.
 
+-- "string table" -> { string = true, table = true }: read once each, for these are
+-- literals of the modules.
+local sets = setmetatable({}, {
+  __index = function(self, types)
+    local set = {}
+    for wanted in types:gmatch("%a+") do set[wanted] = true end
+    self[types] = set
+    return set
+  end,
+})
+
 local function is_type(value, types)
-  for wanted in types:gmatch("%a+") do
-    if type(value) == wanted then return true end
-  end
-  return false
+  return sets[types][type(value)] == true
 end
 
 local function readable(types)

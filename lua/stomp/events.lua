@@ -87,7 +87,9 @@ end
 
 --- Call them now.
 function methods:notify(event, a, b, c)
-  for _, entry in ipairs(self.list[event] or {}) do
+  local list = self.list[event]
+  if not list then return end
+  for _, entry in ipairs(list) do
     local ok, traceback = xpcall(function()
       entry.f(a, b, c)
     end, function(value)

@@ -337,7 +337,7 @@ function methods:wait(waiter, deadline)
   end
   delist(self, waiter)
   if waiter.making then self.maker = nil end
-  self.of[current()] = nil
+  self.of[current()] = false -- not nil: the place is used again
   if owner_beneath(self) and self.link then self.link:nudge() end -- what came may be its own
   self:hand_over()
   return waiter.done

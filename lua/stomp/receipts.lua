@@ -6,8 +6,9 @@
 --
 -- An entry that has `again` (command, headers, body, options) outlives its
 -- connection: it is sent again on the next one.
--- Knows pump and failures.
+-- Knows pump, failures and register.
 local failures = require "stomp.failures"
+local register = require "stomp.register"
 
 local methods = {}
 local mt = { __index = methods }
@@ -15,7 +16,7 @@ local mt = { __index = methods }
 local UNKNOWN = { outcome = "unknown" }
 
 local function new(pump)
-  return setmetatable({ pump = pump, open = {}, n_open = 0, serial = 0 }, mt)
+  return setmetatable({ pump = pump, open = register.new(), serial = 0 }, mt)
 end
 
 --- Expect a RECEIPT for `what` ("SEND /queue/a"). Its id is entry.id.
@@ -32,16 +33,14 @@ function methods:expect(what, id)
   entry.connection = nil -- on which it was sent last
   entry.sent_at = nil
   entry.suspect = false  -- it may have ended a connection
-  self.open[id] = entry
-  self.n_open = self.n_open + 1
+  register.put(self.open, id, entry)
   return entry
 end
 
 -- Whether it was expected until now.
 local function drop(self, entry)
-  if self.open[entry.id] ~= entry then return false end
-  self.open[entry.id] = nil
-  self.n_open = self.n_open - 1
+  if self.open.of[entry.id] ~= entry then return false end
+  register.take(self.open, entry.id)
   return true
 end
 
@@ -56,9 +55,14 @@ local function tell_followers(self, entry, message, err)
   end
 end
 
+--- What awaits the RECEIPT with this id, or nil.
+function methods:awaited(id)
+  return id and self.open.of[id] or nil
+end
+
 --- A RECEIPT with this id came; false when nobody waits for it.
 function methods:settle(id, frame)
-  local entry = id and self.open[id]
+  local entry = self:awaited(id)
   if not entry then return false end
   drop(self, entry)
   self.pump:deliver(entry, frame)
@@ -100,7 +104,7 @@ end
 -- answered or given up. `follower.left`: how many that are.
 function methods:follow(entry, follower)
   follower.left = follower.left or 0
-  if self.open[entry.id] ~= entry then return end
+  if self.open.of[entry.id] ~= entry then return end
   local followers = entry.followers or {}
   entry.followers = followers
   followers[#followers + 1] = follower
@@ -138,8 +142,7 @@ end
 -- @treturn[1] true
 -- @treturn[2] nil, message, err: of the first that failed; timeout
 function methods:flush(deadline, seconds)
-  local entries = {}
-  for _, entry in pairs(self.open) do entries[#entries + 1] = entry end
+  local entries = register.values(self.open)
   return self:await_all(entries, #entries .. " RECEIPTs", deadline, seconds)
 end
 
@@ -147,7 +150,7 @@ end
 
 --- Whether its RECEIPT is still awaited.
 function methods:is_open(entry)
-  return self.open[entry.id] == entry
+  return self.open.of[entry.id] == entry
 end
 
 --- The frame of this entry went out on the present connection.
@@ -167,7 +170,7 @@ end
 --- A connection was lost: what is not sent again gets no RECEIPT any more.
 function methods:lost(ended)
   local gone = {}
-  for _, entry in pairs(self.open) do
+  for _, entry in ipairs(register.values(self.open)) do
     if entry.connection and not (entry.again or entry.kept) then gone[#gone + 1] = entry end
   end
   for _, entry in ipairs(gone) do self:refuse(entry, ended.message, ended.err) end
@@ -176,7 +179,7 @@ end
 --- What was sent on the last connection after `since` may have ended it.
 function methods:suspect(since)
   local connection = self.pump.connection
-  for _, entry in pairs(self.open) do
+  for _, entry in ipairs(register.values(self.open)) do
     if entry.connection == connection then
       entry.suspect = entry.again ~= nil and entry.sent_at >= since
     end
@@ -187,7 +190,7 @@ end
 -- the order in which they were made.
 function methods:unanswered()
   local list = {}
-  for _, entry in pairs(self.open) do
+  for _, entry in ipairs(register.values(self.open)) do
     if entry.again and entry.connection
       and entry.connection ~= self.pump.connection then
       list[#list + 1] = entry
@@ -199,7 +202,7 @@ end
 
 --- How many are expected. O(1).
 function methods:outstanding()
-  return self.n_open
+  return self.open.n
 end
 
 return { new = new }

@@ -13,6 +13,7 @@ local check = require "stomp.check"
 local errors = require "stomp.errors"
 local failures = require "stomp.failures"
 local headers_of = require "stomp.headers"
+local register = require "stomp.register"
 local sending = require "stomp.sending"
 
 local methods = {}
@@ -39,7 +40,7 @@ local function new(client)
   local self = setmetatable({
     client = client,
     tie = nil,     -- what replies are bound to, as messages to theirs
-    waiting = {},  -- correlation id -> waiter
+    waiting = register.new(), -- correlation id -> waiter
     places = {},   -- reply-to -> where its replies come
     by_route = {}, -- subscription header of replies -> the same
     n_places = 0, n_subscriptions = 0,
@@ -94,7 +95,7 @@ end
 -- SUBSCRIBE failed: so does whoever sent on the strength of it.
 local function abandon(self, place, message, err)
   forget(self, place)
-  for _, waiter in pairs(self.waiting) do
+  for _, waiter in ipairs(register.values(self.waiting)) do
     if waiter.place == place then
       self.client.pump:fail(waiter, message, err)
     end
@@ -135,9 +136,8 @@ function methods:offer(frame)
   end
   if not place then return false end
   local id = frame.headers["correlation-id"]
-  local waiter = id and self.waiting[id]
+  local waiter = id and register.take(self.waiting, id)
   if waiter then
-    self.waiting[id] = nil
     self.client.pump:deliver(waiter, frame:bind(self.tie))
   else
     self.late = self.late + 1
@@ -194,7 +194,7 @@ local function prepare(self, reply, timeout)
   place, message, err = place_of(self, to, subscribe, timeout)
   if not place then return nil, message, err end
   local id = reply.correlation_id or self.client.unique()
-  if self.waiting[id] then
+  if self.waiting.of[id] then
     return errors.failure("invalid",
       ("already in flight: correlation id %s"):format(id))
   end
@@ -219,13 +219,14 @@ function methods:request(destination, body, options, level)
   place, id, err = prepare(self, reply, timeout)
   if not place then return nil, id, err end
   local waiter = pump:waiter("no reply from " .. tostring(destination), true)
-  waiter.place, self.waiting[id] = place, waiter
+  waiter.place = place
+  register.put(self.waiting, id, waiter)
   ok, message, err = sending.send(client, destination, body, options.headers,
     { timeout = timeout, queue = false, content_length = options.content_length },
     level + 1,
     { ["reply-to"] = place.to, ["correlation-id"] = id })
   if ok then pump:wait(waiter, deadline) end
-  if self.waiting[id] == waiter then self.waiting[id] = nil end
+  if self.waiting.of[id] == waiter then register.take(self.waiting, id) end
   if not ok then return nil, message, err end
   return result(self, waiter, timeout)
 end
@@ -234,11 +235,11 @@ end
 -- nil: we closed it.
 function methods:lost(message, err)
   local pump, waiting = self.client.pump, self.waiting
-  self.waiting, self.places, self.by_route = {}, {}, {}
+  self.waiting, self.places, self.by_route = register.new(), {}, {}
   self.n_places = 0
   if pump.ended then return end -- those who wait see it
   message, err = failures.lost(message, err)
-  for _, waiter in pairs(waiting) do pump:fail(waiter, message, err) end
+  for _, waiter in ipairs(register.values(waiting)) do pump:fail(waiter, message, err) end
 end
 
 return { new = new }

@@ -168,7 +168,7 @@ local function route_error(self, frame)
     permanent = self.connecting ~= nil and is_for_good(said) or nil,
   })
   link:close()
-  local entry = self.receipts.open[frame.headers["receipt-id"]]
+  local entry = self.receipts:awaited(frame.headers["receipt-id"])
   if entry then self.receipts:refuse(entry, err.message, err) end
   client.pump:link_over(false, nil, err.message, err)
 end
@@ -178,7 +178,7 @@ end
 local routes = { MESSAGE = route_message, ERROR = route_error }
 
 function routes.RECEIPT(self, frame)
-  local id = frame.headers["receipt-id"]
+  local id = frame.receipt
   if not self.receipts:settle(id, frame) then
     self.client:inform(("RECEIPT %s, for which nobody waits"):format(tostring(id)))
   end

@@ -132,6 +132,8 @@ static int push_field(lua_State *L, const stomp_frame *f, const char *key,
     push_span(L, STOMP_HEADER(f, "message-id"));
   else if (IS("redelivered"))
     push_redelivered(L, f);
+  else if (IS("receipt")) /* of a RECEIPT, without a table of headers */
+    push_span(L, STOMP_HEADER(f, "receipt-id"));
   else if (IS("owner"))
     push_slot(L, 1, OWNER);
   else if (IS("sequence")) /* of a MESSAGE: 1, 2, 3 … on its connection */

@@ -14,6 +14,14 @@ local timers_module = require "stomp.loop.timers"
 
 local running = coroutine.running
 
+-- Its fields at once: a table that grows by them one by one costs twice as much.
+local function new_waiter()
+  return {
+    done = false, value = nil, task = nil, time = 0, serial = 0, timed = nil,
+    slot = nil,
+  }
+end
+
 -- ---- Waiters that are ready: a queue of tasks to resume
 
 local function enqueue(self, task)
@@ -187,14 +195,14 @@ local function wait(self, pollable, timeout)
   local fd, events = pollable.pollfd, pollable.events
   if type(fd) == "function" then fd = fd(pollable) end
   if type(events) == "function" then events = events(pollable) end
-  local waiter = { done = false }
+  local waiter = new_waiter()
   watch(self, waiter, fd, events)
   if timeout then set_timer(self, waiter, timeout) end
   return suspend(self, waiter)
 end
 
 local function sleep(self, seconds)
-  local waiter = { done = false }
+  local waiter = new_waiter()
   set_timer(self, waiter, seconds)
   suspend(self, waiter)
 end
@@ -204,7 +212,7 @@ local condition_mt = { __index = condition }
 
 function condition:wait(timeout)
   local loop = self.loop
-  local waiter = { done = false }
+  local waiter = new_waiter()
   local n = self.n + 1
   self.n, self[n] = n, waiter
   if timeout then set_timer(loop, waiter, timeout) end

@@ -1,13 +1,19 @@
 -- SPDX-License-Identifier: MIT
--- What is due when: a binary heap of timers, those of the same time in the order
--- in which they were set. A timer that is done with (`timer.done`) stays in the
--- heap until its time; when such timers are most of it, the heap is made anew.
+-- What is due when: timers, those of the same time in the order in which they were
+-- set. One that is not before the last of the *line* goes to its end, in O(1): so
+-- do all time-outs of the same length, of which there are many. The others go into
+-- a binary heap. A timer that is done with (`timer.done`) stays until its time;
+-- when such timers are the most, heap and line are made anew.
 -- Knows nothing.
 local methods = {}
 local mt = { __index = methods }
 
 local function new()
-  return setmetatable({ n = 0, n_done = 0, serial = 0 }, mt)
+  return setmetatable({
+    n = 0, -- of the heap, which is in [1 .. n]
+    line = {}, first = 1, last = 0,
+    n_done = 0, serial = 0,
+  }, mt)
 end
 
 local function is_before(a, b)
@@ -41,14 +47,26 @@ local function add(self, timer)
   sift_up(self, self.n)
 end
 
+-- To the end of the line, or into the heap.
+local function put(self, timer)
+  local line, last = self.line, self.last
+  if last < self.first then
+    self.first, self.last, line[1] = 1, 1, timer
+  elseif timer.time >= line[last].time then
+    self.last, line[last + 1] = last + 1, timer
+  else
+    add(self, timer)
+  end
+end
+
 --- Put a timer in: a table that gets `time` and `serial`.
 function methods:set(timer, time)
   self.serial = self.serial + 1
   timer.time, timer.serial = time, self.serial
-  add(self, timer)
+  put(self, timer)
 end
 
-local function pop(self)
+local function pop_heap(self)
   local timer = self[1]
   self[1] = self[self.n]
   self[self.n] = nil
@@ -57,33 +75,64 @@ local function pop(self)
   return timer
 end
 
---- The time of the next one that is not done; nil when there is none.
-function methods:next_time()
+local function pop_line(self)
+  local first = self.first
+  local timer = self.line[first]
+  self.line[first] = nil
+  self.first = first + 1
+  return timer
+end
+
+-- The next of the heap and of the line that is not done; nil: there is none.
+local function next_of_heap(self)
   while self.n > 0 and self[1].done do
-    pop(self)
+    pop_heap(self)
     self.n_done = math.max(self.n_done - 1, 0)
   end
-  return self.n > 0 and self[1].time or nil
+  return self[1]
+end
+
+local function next_of_line(self)
+  while self.first <= self.last and self.line[self.first].done do
+    pop_line(self)
+    self.n_done = math.max(self.n_done - 1, 0)
+  end
+  return self.line[self.first]
+end
+
+--- The time of the next one that is not done; nil when there is none.
+function methods:next_time()
+  local a, b = next_of_heap(self), next_of_line(self)
+  if a and b then return math.min(a.time, b.time) end
+  return (a and a.time) or (b and b.time)
 end
 
 --- Take out the next one, which next_time told of.
 function methods:pop()
-  return pop(self)
+  local a, b = self[1], self.line[self.first]
+  if a and (not b or is_before(a, b)) then return pop_heap(self) end
+  return pop_line(self)
 end
 
 local function rebuild(self)
-  local old, n = {}, self.n
-  for i = 1, n do old[i], self[i] = self[i], nil end
+  local heap, n = {}, self.n
+  local line, first, last = self.line, self.first, self.last
+  for i = 1, n do heap[i], self[i] = self[i], nil end
   self.n, self.n_done = 0, 0
+  self.line, self.first, self.last = {}, 1, 0
+  for i = first, last do
+    if not line[i].done then put(self, line[i]) end
+  end
   for i = 1, n do
-    if not old[i].done then add(self, old[i]) end
+    if not heap[i].done then add(self, heap[i]) end
   end
 end
 
 --- A timer that is in became done before its time.
 function methods:drop()
   self.n_done = self.n_done + 1
-  if self.n_done > 64 and self.n_done > self.n / 2 then rebuild(self) end
+  local most = (self.n + self.last - self.first + 1) / 2
+  if self.n_done > 64 and self.n_done > most then rebuild(self) end
 end
 
 return { new = new }
