@@ -37,7 +37,8 @@ local function new(loop)
     owner = nil,        -- coroutine (or "main") that waits for the link
     owner_drives = false, -- it is no task: it drives the loop from beneath
     waiting = {},       -- waiters, dense
-    of = setmetatable({}, { __mode = "k" }), -- coroutine -> its waiter
+    of = setmetatable({}, { __mode = "k" }), -- coroutine -> its waiter, or false
+    conditions = setmetatable({}, { __mode = "k" }), -- coroutine -> what it rests on
     control = 0,        -- how many of them wait for a control frame or for room
     room = queue.new(), -- waiters for room in the outbox, in order
     ended = nil,        -- { clean, note, message, err } once it is over
@@ -55,17 +56,19 @@ end
 
 --- Something to wait for. `control`: it comes as a control frame, or is room in
 -- the outbox, so reading must go on for it beyond limits.inbox.
-function methods:waiter(what, control)
+function methods.waiter(_, what, control)
   return {
     what = what,
     control = control or false,
-    condition = self.loop.condition(),
+    condition = nil,       -- of the coroutine that rests on it, once one does
     done = false,
+    rested = false,
     pumping = nil,         -- the link that it waits for, not on its condition
     making = false,        -- it belongs to the maker of the link
     value = nil,           -- what came
     message = nil, err = nil, -- or why it does not come
     at = nil,              -- its place in `waiting`
+    id = nil, serial = nil, sent_at = nil, connection = nil, -- of receipts
   }
 end
 
@@ -108,7 +111,7 @@ end
 local function wake(waiter)
   if waiter.pumping then
     waiter.pumping:nudge()
-  else
+  elseif waiter.condition then
     waiter.condition:signal()
   end
 end
@@ -130,7 +133,9 @@ end
 function methods:hand_over()
   local waiter = self.waiting[#self.waiting]
   if self.down then waiter = self.maker end
-  if waiter and not self.owner then waiter.condition:signal() end
+  if waiter and not self.owner and waiter.condition then
+    waiter.condition:signal() -- without one it is not at rest: it looks itself
+  end
 end
 
 -- ---- The end ----
@@ -310,11 +315,23 @@ local function pump(self, waiter, deadline)
   return false
 end
 
+-- A coroutine rests on one thing at a time, so it needs one condition.
+local function condition_of_me(self)
+  local me = current()
+  local condition = self.conditions[me]
+  if not condition then
+    condition = self.loop.condition()
+    self.conditions[me] = condition
+  end
+  return condition
+end
+
 local function rest(self, waiter, deadline)
   if self.down then self:hand_over() end
   local left = left_until(self, deadline)
   if left and left <= 0 and waiter.rested then return true end
   waiter.rested = true -- a time-out of 0, too, gives the others one turn
+  waiter.condition = condition_of_me(self)
   waiter.condition:wait(left and math.max(left, 0))
   return false
 end

@@ -16,7 +16,9 @@ local mt = { __index = methods }
 local UNKNOWN = { outcome = "unknown" }
 
 local function new(pump)
-  return setmetatable({ pump = pump, open = register.new(), serial = 0 }, mt)
+  return setmetatable({
+    pump = pump, open = register.new(), serial = 0, last_what = nil, text = nil,
+  }, mt)
 end
 
 --- Expect a RECEIPT for `what` ("SEND /queue/a"). Its id is entry.id.
@@ -25,14 +27,17 @@ function methods:expect(what, id)
     self.serial = self.serial + 1
     id = "r-" .. self.serial
   end
-  local entry = self.pump:waiter("no RECEIPT for " .. what, true)
+  if what ~= self.last_what then -- many go to one destination
+    self.last_what, self.text = what, "no RECEIPT for " .. what
+  end
+  local entry = self.pump:waiter(self.text, true)
   entry.id = id
   entry.serial = self.serial
-  entry.again = nil      -- what is sent again after a reconnect
-  entry.kept = false     -- another one sends it again
-  entry.connection = nil -- on which it was sent last
-  entry.sent_at = nil
-  entry.suspect = false  -- it may have ended a connection
+  -- and, where it is so (few are, and a table that grows costs):
+  --   again       what is sent again after a reconnect
+  --   kept        another one sends it again
+  --   connection  on which it was sent last, sent_at: when
+  --   suspect     it may have ended a connection
   register.put(self.open, id, entry)
   return entry
 end

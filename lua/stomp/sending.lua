@@ -244,7 +244,8 @@ local function send(client, destination, body, headers, options, level, more,
   local transaction
   local ok, message, err = check_destination(destination, level + 1)
   if not ok then return nil, message, err end
-  local ours = more or {}
+  -- with the places of what is added below: a table that grows costs
+  local ours = more or { destination = "", persistent = nil, receipt = nil, transaction = nil }
   ours.destination = destination
   transaction, message, err =
     find_transaction(client, within, options.transaction, level + 1)
