@@ -148,7 +148,7 @@ rock: ## install with LuaRocks into build/tree (TREE=…), without the network
 	@tools/deps.sh build test
 	@tools/rock.sh "$(or $(TREE),build/tree)"
 
-C_FILES := $(wildcard src/*/*.[ch] spec/c/*.[ch] fuzz/*.[ch] bench/*.c tools/*.c)
+C_FILES := $(wildcard src/*/*.[ch] spec/c/*.[ch] fuzz/*.[ch] bench/*.c bench/*/*.c tools/*.c)
 
 format: ## lay out the C sources
 	clang-format-14 -i $(C_FILES)
@@ -209,6 +209,12 @@ bench: ## speed and memory against @stomp/stompjs, as ratios
 	@tools/deps.sh build bench
 	@$(MAKE) -s all
 	@bench/run.sh
+
+.PHONY: bench-codec
+bench-codec: ## the codec against stompjs's and a hand-written one, as ratios
+	@tools/deps.sh build test bench
+	@$(MAKE) -s all
+	@bench/codec/run.sh
 
 # C tests: one program for each file of spec/c, linked with objects of the core
 # that are built once a kind. FOLDER, COMPILER, FLAGS, OBJECTS, LIBRARIES, FLAGS OF

@@ -67,8 +67,6 @@ static stomp_status take_line(stomp_parser *p, stomp_span *in) {
 static stomp_status strip_cr(stomp_parser *p) {
   const uint8_t *line = p->head + p->line_start, *cr;
   size_t len = p->head_len - p->line_start;
-  if (p->state != COMMAND && !(p->line_has & STOMP_HAS_CR))
-    return STOMP_OK;
   if (len && line[len - 1] == '\r' &&
       (p->version == STOMP_1_2 || p->crlf || p->state == COMMAND)) {
     p->crlf = p->crlf || p->state == COMMAND;
@@ -146,8 +144,7 @@ static void trim(const stomp_parser *p, uint32_t *at, uint32_t *len) {
 
 static stomp_status decode(stomp_parser *p, uint32_t at, uint32_t *len) {
   size_t bad_at = 0, n;
-  if (!(p->line_has & STOMP_HAS_BACKSLASH) || p->version == STOMP_1_0 ||
-      p->command == STOMP_CONNECT_COMMAND ||
+  if (p->version == STOMP_1_0 || p->command == STOMP_CONNECT_COMMAND ||
       p->command == STOMP_STOMP_COMMAND ||
       p->command == STOMP_CONNECTED_COMMAND)
     return STOMP_OK;
@@ -161,6 +158,11 @@ static stomp_status decode(stomp_parser *p, uint32_t at, uint32_t *len) {
   }
   *len = (uint32_t)n;
   return STOMP_OK;
+}
+
+static stomp_status decode_both(stomp_parser *p, stomp_header *h) {
+  stomp_status status = decode(p, h->name, &h->name_len);
+  return status == STOMP_OK ? decode(p, h->value, &h->value_len) : status;
 }
 
 /* 1*DIGIT, at most the limit: refused before any octet of the body. */
@@ -230,9 +232,9 @@ static stomp_status add_header(stomp_parser *p) {
   if (h.name_len == 0)
     return stomp_parser_fail(p, STOMP_ENAME, p->line_offset);
   value_offset = p->line_offset + (h.value - p->line_start);
-  status = decode(p, h.name, &h.name_len);
-  if (status == STOMP_OK)
-    status = decode(p, h.value, &h.value_len);
+  status = STOMP_OK;
+  if (p->line_has & STOMP_HAS_BACKSLASH)
+    status = decode_both(p, &h);
   if (status == STOMP_OK && h.name_len == 14 &&
       memcmp(p->head + h.name, "content-length", 14) == 0)
     status = read_length(p, &h, value_offset);
@@ -261,7 +263,7 @@ stomp_status stomp_parser_header(stomp_parser *p, stomp_span *in) {
   if (p->n_headers == p->headers_capacity && !grow_headers(p))
     return STOMP_ENOMEM; /* before anything is taken */
   status = take_line(p, in);
-  if (status == STOMP_OK)
+  if (status == STOMP_OK && (p->line_has & STOMP_HAS_CR))
     status = strip_cr(p);
   if (status != STOMP_OK)
     return status;

@@ -229,7 +229,7 @@ static int frame_tostring(lua_State *L) {
 }
 
 static int frame_gc(lua_State *L) {
-  frame_box *box = luaL_checkudata(L, 1, STOMP_FRAME_TYPE);
+  frame_box *box = check_fast(L, 1, lua_upvalueindex(1), STOMP_FRAME_TYPE);
   stomp_frame *frame = box->frame;
   box->frame = NULL;
   stomp_frame_free(frame);
@@ -255,7 +255,8 @@ void open_frames(lua_State *L) {
   lua_setfield(L, -2, "__newindex");
   lua_pushcfunction(L, frame_tostring);
   lua_setfield(L, -2, "__tostring");
-  lua_pushcfunction(L, frame_gc);
+  lua_pushvalue(L, -1);
+  lua_pushcclosure(L, frame_gc, 1);
   lua_setfield(L, -2, "__gc");
   lua_pushliteral(L, STOMP_FRAME_TYPE);
   lua_setfield(L, -2, "__name");

@@ -17,8 +17,9 @@ typedef struct parser_box {
   size_t owed; /* bytes that the collector was not told of */
 } parser_box;
 
+/* Methods have two upvalues: the metatables of parsers and of frames. */
 static parser_box *check_parser(lua_State *L) {
-  parser_box *box = luaL_checkudata(L, 1, TYPE);
+  parser_box *box = check_fast(L, 1, lua_upvalueindex(1), TYPE);
   if (!box->parser)
     luaL_error(L, "attempt to use a closed parser");
   return box;
@@ -96,7 +97,7 @@ static int parser_feed(lua_State *L) {
 /* parser:next() -> frame, "heartbeat", nil, or nil, message, err */
 static int parser_next(lua_State *L) {
   parser_box *box = check_parser(L);
-  stomp_frame **frame = new_frame_box(L, lua_upvalueindex(1));
+  stomp_frame **frame = new_frame_box(L, lua_upvalueindex(2));
   stomp_span in = stomp_buffer_span(&box->input);
   size_t len = in.len;
   stomp_status status = stomp_parser_next(box->parser, &in, frame);
@@ -141,12 +142,13 @@ static int encode(lua_State *L) {
 void open_parser(lua_State *L) {
   static const luaL_Reg methods[] = { { "version", parser_version },
                                       { "feed", parser_feed },
+                                      { "next", parser_next },
                                       { NULL, NULL } };
   luaL_newmetatable(L, TYPE);
-  luaL_newlib(L, methods);
+  lua_newtable(L);
+  lua_pushvalue(L, -2);
   open_frames(L);
-  lua_pushcclosure(L, parser_next, 1);
-  lua_setfield(L, -2, "next");
+  luaL_setfuncs(L, methods, 2);
   lua_setfield(L, -2, "__index");
   lua_pushcfunction(L, parser_gc);
   lua_setfield(L, -2, "__gc");
