@@ -164,6 +164,11 @@ test: ## every test, a real RabbitMQ included; the last line counts them
 
 check: test lint ## test and lint
 
+.PHONY: docs
+docs: ## the interface as HTML, into build/doc; a warning fails
+	@tools/deps.sh docs
+	@ldoc --merge --fatalwarnings . | grep -v '^found master module'
+
 lint: ## luacheck, warnings of gcc and clang, layout, layers, symbols
 	@tools/deps.sh build lint
 	@tools/lint.sh

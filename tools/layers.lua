@@ -119,6 +119,7 @@ local levels = {
   "subscribing",
   "resume",
   "reconnect",
+  "life",
   "client",
   "connect broker.queue broker.unacked broker.figures broker.session broker.misbehaviour",
   "broker.destinations",

@@ -1,13 +1,28 @@
 -- SPDX-License-Identifier: MIT
--- One client: the calls that a program makes. It owns a loop (how to wait) and one
--- link after another (what carries the frames), and puts together pump (who
--- waits), router (for whom), receipts, events and reconnector. Any number of coroutines may use it.
--- Knows the modules it puts together; transport and loop through their seams.
+
+--- One connection to a broker, as a program uses it, from `stomp.connect` to
+-- `disconnect`. Any number of coroutines may use it at a time.
+--
+-- Handlers run while any task waits in a call of the client (`run`, `receive`, a
+-- confirmed `send` …), each subscription's in a task of its own.
+--
+-- A call that waits may fail, besides with the kinds that are listed, with that of
+-- the connection's end: closed, broker, protocol, heartbeat, limit. err.after then
+-- has the frames that were sent last, err.outcome is `"unknown"` where a frame was
+-- sent and nobody knows whether it was taken.
+--
+-- (It owns a loop, how to wait, and one link after another, what carries the frames,
+-- and puts together pump: who waits, router: for whom, receipts, events and
+-- reconnector. Knows the modules that it puts together; transport and loop
+-- through their seams.)
+-- @classmod client
+-- @alias methods
 local check = require "stomp.check"
 local errors = require "stomp.errors"
 local events_module = require "stomp.events"
 local failures = require "stomp.failures"
 local leaving = require "stomp.leaving"
+local life = require "stomp.life"
 local pump_module = require "stomp.pump"
 local queue = require "stomp.queue"
 local reconnect_module = require "stomp.reconnect"
@@ -27,6 +42,7 @@ local mt = { __name = "stomp.client", __index = methods }
 --- A client that is not connected yet. `settings`: the options of connect with
 -- their defaults; `urls`: in the order in which they are tried; `trace(direction,
 -- frame)`, or nil, watches.
+-- @local
 local function new(loop, settings, urls, trace)
   local self = setmetatable({
     state = "connecting",
@@ -63,95 +79,18 @@ local function new(loop, settings, urls, trace)
   return self
 end
 
--- ---- What the project's own modules call ----
+--- What a program may read.
+-- @table fields
+-- @tfield string state `"connecting"`, `"connected"`, `"disconnecting"`,
+-- `"reconnecting"`, `"closed"`
+-- @tfield string url of the present or last attempt, without secrets
+-- @tfield string version of STOMP: `"1.0"`, `"1.1"`, `"1.2"`; nil before CONNECTED
+-- @tfield string server the header of CONNECTED, or nil
+-- @tfield string session the header of CONNECTED, or nil
+-- @tfield table heartbeat `{ send, receive }`: seconds as agreed, 0 is off
+-- @tfield string loop name of the loop that it waits in
 
---- A frame was queued.
-function methods:sent(command, headers, body)
-  if self.trace then self.trace:frame("send", command, headers, body) end
-  self.events:notify("sent", command, headers, body)
-end
-
---- A frame came, and somebody watches.
-function methods:received(frame)
-  if self.trace then
-    self.trace:frame("receive", frame.command, frame.headers, frame.body)
-  end
-  self.events:notify("received", frame)
-end
-
---- Something worth a line of the trace.
-function methods:inform(text)
-  if self.trace then self.trace:inform(text) end
-end
-
---- A link was opened: it takes the place of the last one.
-function methods:attach(link)
-  local pump = self.pump
-  if pump.link then statistics.keep(self.past, pump.link) end
-  pump:attach(link)
-  self.router:adopt_held(link)
-end
-
---- Make the first connection.
--- @treturn[1] true
--- @treturn[2] nil, message, err
-function methods:open()
-  local reconnector = self.reconnector
-  local frame, message, err = reconnector:connect_first()
-  if not frame then
-    self:close()
-    return nil, message, err
-  end
-  reconnector:up()
-  self.state = "connected"
-  self.pump:rise()
-  return true
-end
-
---- CONNECTED came.
-function methods:introduce(frame)
-  local info, headers = self.pump.link:info(), frame.headers
-  self.version, self.heartbeat = info.version, info.heartbeat
-  self.compression = info.compression
-  self.server, self.session = headers.server, headers.session
-  self.events:fire("connected", self, self.url)
-end
-
---- The connection was lost, and another one will be made.
-function methods:link_lost(ended)
-  if self.trace then self.trace:ended(ended) end
-  self.transactions:lost(ended.message, ended.err) -- these know better why
-  self.requests:lost(ended.message, ended.err)
-  self.receipts:lost(ended)
-  self.router:lost()
-end
-
---- It is over.
-function methods:ended(ended)
-  self.state = "closed"
-  if self.trace then self.trace:ended(ended) end
-  self.transactions:lost(ended.message, ended.err)
-  self.requests:lost(ended.message, ended.err)
-  self.reconnector:ended()
-  if not ended.clean and not self.pump.down then
-    self.events:fire("disconnect", ended.message, ended.err)
-  end
-  self.events:fire("close", ended.clean, ended.message, ended.err)
-end
-
---- The answer of message:reply.
-function methods:answer(destination, body, headers, correlation)
-  local more = { ["correlation-id"] = correlation }
-  local ok, message, err =
-    sending.send(self, destination, body, headers, nil, 3, more)
-  return ok, message, err -- no tail call: levels count, as in all of these
-end
-
-function methods:unsubscribe(subscription, options, level)
-  local ok, message, err =
-    subscribing.unsubscribe(self, subscription, options, level + 1)
-  return ok, message, err
-end
+for name, method in pairs(life) do methods[name] = method end
 
 -- ---- Calls ----
 
@@ -166,7 +105,9 @@ end
 -- one at a time)
 -- @tparam[opt] function handler handler(message, client)
 -- @treturn[1] subscription
--- @treturn[2] nil, message, err: invalid, closed, timeout, broker …
+-- @treturn[2] nil, message, err: invalid (nothing was sent), timeout (no RECEIPT,
+-- no room, no connection), limit
+-- @standard STOMP 1.2, "SUBSCRIBE"
 function methods:subscribe(destination, options, handler)
   local subscription, message, err =
     subscribing.subscribe(self, destination, options, handler, 2)
@@ -184,8 +125,9 @@ end
 -- "idempotency-key": it gets an id of this send alone, the same however often the
 -- client sends it, so a receiver can tell a second copy)
 -- @treturn[1] true
--- @treturn[2] nil, message, err: invalid, closed, timeout, limit, broker;
--- err.outcome is "unknown" where it was sent and nobody knows more
+-- @treturn[2] nil, message, err: invalid (nothing was sent), timeout (no RECEIPT:
+-- outcome unknown; no room: nothing was sent), limit (larger than limits.outbox)
+-- @standard STOMP 1.2, "SEND"
 function methods:send(destination, body, headers, options)
   if headers == nil and options == nil and type(body) == "string"
     and type(destination) == "string" and destination ~= "" then
@@ -208,19 +150,20 @@ end
 -- destination of the replies, subscribe = false, true, or what to SUBSCRIBE to
 -- for them, correlation_id }
 -- @treturn[1] message the reply
--- @treturn[2] nil, message, err: invalid, timeout, closed, broker, limit;
--- err.outcome is "unknown" where it was sent and nobody knows more
+-- @treturn[2] nil, message, err: invalid (it is not known how this broker
+-- replies: option reply; nothing was sent), timeout, limit
 function methods:request(destination, body, options)
   local reply, message, err = self.requests:request(destination, body, options, 2)
   return reply, message, err
 end
 
---- Begin a transaction (STOMP 1.2, "BEGIN").
+--- Begin a transaction.
 -- @tparam[opt] string id of its own choice
 -- @treturn[1] transaction with send, ack, nack, commit, abort; leaving its scope
 -- aborts
--- @treturn[2] nil, message, err: invalid (the id is in use), closed, timeout (no
--- room in the outbox)
+-- @treturn[2] nil, message, err: invalid (the id is in use), timeout (no room in
+-- the outbox, no connection)
+-- @standard STOMP 1.2, "BEGIN"
 function methods:begin(id)
   local transaction, message, err = self.transactions:begin(id, 2)
   return transaction, message, err
@@ -229,7 +172,8 @@ end
 --- Wait until every confirmed send so far has its RECEIPT.
 -- @tparam[opt] number timeout seconds; confirm_timeout without it
 -- @treturn[1] true
--- @treturn[2] nil, message, err
+-- @treturn[2] nil, message, err: timeout, and that of the first which failed
+-- @standard STOMP 1.2, "RECEIPT"
 function methods:flush(timeout)
   check.timeout(timeout, 2)
   timeout = timeout or self.settings.confirm_timeout
@@ -240,7 +184,7 @@ end
 -- of its own.
 -- @tparam[opt] number timeout seconds; for ever without it
 -- @treturn[1] message
--- @treturn[2] nil, message, err: timeout, closed …
+-- @treturn[2] nil, message, err: timeout
 function methods:receive(timeout)
   check.timeout(timeout, 2)
   local pump, others = self.pump, self.router.others
@@ -260,10 +204,10 @@ function methods:receive(timeout)
   return failures.late("no message", timeout)
 end
 
---- Dispatch handlers until the connection is closed for good.
+--- Let handlers run until the connection is closed for good.
 -- @tparam[opt] number timeout seconds; for ever without it
 -- @treturn[1] true after our own disconnect, drain or close
--- @treturn[2] nil, message, err: timeout, or how else it ended
+-- @treturn[2] nil, message, err: timeout (it is still connected), or how it ended
 function methods:run(timeout)
   check.timeout(timeout, 2)
   local pump = self.pump
@@ -277,11 +221,15 @@ function methods:run(timeout)
   return nil, ended.message, ended.err
 end
 
---- Call `f` at each event: error(message, err), close(clean, message, err),
--- disconnect(message, err), connected(client, url), reconnect(client, url,
--- attempt), unhandled(message, client), which may wait;
--- sent(command, headers, body), received(frame), acked(message, how),
--- receipt(id), which may not.
+--- Call `f` at each event. These may wait, one after the other in a task of their
+-- own: error(message, err): what failed where nobody waited; disconnect(message,
+-- err): an end that was not asked for, before any reconnect; connected(client,
+-- url); reconnect(client, url, attempt): connected and subscribed again;
+-- close(clean, message, err): once, when it is over for good; unhandled(message,
+-- client): a message of no subscription. These may not: sent(command, headers,
+-- body), received(frame), acked(message, "ack" or "nack"), receipt(id).
+-- @tparam string event its name
+-- @tparam function f an error in it goes to `error`
 -- @treturn function takes it off again
 function methods:on(event, f)
   local off = self.events:on(event, f, 2)
@@ -305,7 +253,8 @@ end
 -- @tparam[opt] number timeout seconds; confirm_timeout without it
 -- @treturn[1] true [, "no receipt"] also when it was closed already
 -- @treturn[2] nil, message, err: timeout (handlers still run, receipts are
--- missing), or how else it ended meanwhile
+-- missing)
+-- @standard STOMP 1.2, "DISCONNECT"
 function methods:drain(timeout)
   check.timeout(timeout, 2)
   return leaving.drain(self, timeout)
@@ -316,13 +265,17 @@ end
 -- once.
 -- @tparam[opt] number timeout seconds [5]
 -- @treturn[1] true [, "no receipt"] also when it was closed already
--- @treturn[2] nil, message, err: timeout, or how else it ended meanwhile
+-- @treturn[2] nil, message, err: timeout; closed while reconnecting where queued
+-- sends are lost by it
+-- @standard STOMP 1.2, "DISCONNECT"
 function methods:disconnect(timeout)
   check.timeout(timeout, 2)
   return leaving.disconnect(self, timeout)
 end
 
---- Close at once, without DISCONNECT. Never fails, may be called twice.
+--- Close at once, without DISCONNECT. Never fails, may be called twice; leaving
+-- the scope of a `<close>` variable (Lua 5.4) calls it.
+-- @treturn boolean true
 function methods:close()
   local pump = self.pump
   self.leaving = true

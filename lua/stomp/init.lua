@@ -1,10 +1,17 @@
 -- SPDX-License-Identifier: MIT
--- STOMP 1.0, 1.1 and 1.2 over WebSocket.
+
+--- STOMP 1.0, 1.1 and 1.2 over WebSocket.
 --
---   local stomp = require "stomp"
---   local client = assert(stomp.connect("ws://localhost:15674/ws",
---     { login = "guest", passcode = "guest" }))
+--    local stomp = require "stomp"
+--    local client = assert(stomp.connect("ws://localhost:15674/ws",
+--      { login = "guest", passcode = "guest" }))
 --
+-- Times are seconds. What a program can meet returns `nil, message, err`: message
+-- begins with the kind, err is a table with `kind`, `message` and more
+-- (docs/errors.md). Misuse (a wrong type, an unknown option) raises at the caller's
+-- line, with the offending name.
+-- @module stomp
+
 -- The files in order of growing complexity: queue, check, url, headers, trace,
 -- worker, events, message, receipts, pump, subscription, router, client, connect.
 local connect_module = require "stomp.connect"
@@ -12,25 +19,36 @@ local replay_module = require "stomp.replay"
 local scheduler = require "stomp.loop.scheduler"
 local tracer_module = require "stomp.tracer"
 
-local stomp = { _VERSION = "lua-stomp 0.1.0" }
+local stomp = {
+  --- `"lua-stomp 0.1.0"`
+  _VERSION = "lua-stomp 0.1.0",
+}
 
---- Connect to a broker.
--- @tparam string|table url ws:// or wss://, or a list of one
--- @tparam[opt] table options see stomp/options.lua
+--- Connect to a broker (STOMP 1.2, "Connecting"; RFC 6455, 4).
+-- @tparam string|table url `ws://` or `wss://`, or a list of them to fail over
+-- between: shuffled once, then round; ws and wss do not mix
+-- @tparam[opt] table options docs/options.md has them all
 -- @treturn[1] client once CONNECTED has come
 -- @treturn[2] nil, message, err: invalid, connect, tls, upgrade, protocol,
--- broker, timeout, closed, limit
+-- broker, timeout, closed, limit, handler (before_connect raised); err.permanent
+-- where trying again does not help, err.attempts where there were several
 function stomp.connect(url, options)
   -- no tail call: misuse is blamed on the caller by counting levels
   local client, message, err = connect_module.connect(url, options, 2)
   return client, message, err
 end
 
---- Run `f(...)` as a task of the built-in loop; returns its results when every
--- task has ended. An error in a task is raised with its traceback.
+--- Run `f(...)` as a task of the built-in loop. Raises the error of a task, with
+-- its traceback.
+-- @function run
+-- @tparam function f
+-- @param[opt] ... its arguments
+-- @return its results, when every task has ended
 stomp.run = scheduler.run
 
---- Run `f(...)` as one more task.
+--- Run `f(...)` as one more task; returns at once.
+-- @tparam function f
+-- @param[opt] ... its arguments
 function stomp.spawn(f, ...)
   if type(f) ~= "function" then
     error("spawn: function expected, got " .. type(f), 2)
@@ -43,18 +61,20 @@ function stomp.spawn(f, ...)
 end
 
 --- Wait, while other tasks go on.
+-- @function sleep
 -- @tparam number seconds
 stomp.sleep = scheduler.sleep
 
---- Seconds of a monotonic clock.
--- @treturn number
+--- The time of a monotonic clock.
+-- @function now
+-- @treturn number seconds
 stomp.now = scheduler.now
 
 --- A tracer for option `trace`: every frame goes into a file, with its time.
 -- See docs/trace.md.
 -- @tparam string|file where a path, which is overwritten, or an open file
 -- @tparam[opt] table options bodies [false]: whole, as stomp.replay needs them
--- @treturn[1] tracer with close()
+-- @treturn[1] tracer
 -- @treturn[2] nil, message, err: invalid, the file cannot be opened
 function stomp.tracer(where, options)
   local tracer, message, err = tracer_module.new(where, options, 2)
@@ -68,8 +88,9 @@ end
 -- it the trace alone is checked
 -- @tparam[opt] table options client [1], ignore (header names), speed, timeout
 -- (seconds) [10], loop
--- @treturn[1] true
--- @treturn[2] nil, message, err: invalid, handler, timeout
+-- @treturn[1] true the program sent what was sent then, in that order
+-- @treturn[2] nil, message, err: invalid (the file), handler (the program sent
+-- something else: err.expected and err.got are frames; or it raised), timeout
 function stomp.replay(where, program, options)
   local ok, message, err = replay_module.replay(where, program, options, 2)
   return ok, message, err

@@ -1,8 +1,26 @@
 -- SPDX-License-Identifier: MIT
--- What a handler or receive gets: a frame of stomp.core, lazy (its headers and
--- body become Lua values when first touched), bound to its subscription, with
--- these methods. Loaded once; it adds them to every frame.
--- Knows core, errors and json; the subscription through `frame.owner`, its tie.
+
+--- What a handler or `receive` gets: a MESSAGE frame. Its headers and body become
+-- Lua values when they are first touched. Its fields cannot be set. `tostring` is
+-- one printable line, without the body.
+--
+-- (A frame of stomp.core, bound to its subscription. Loaded once; it adds its
+-- methods to every frame. Knows core, errors and json; the subscription through
+-- `frame.owner`, its tie.)
+-- @classmod message
+-- @alias methods
+
+--- What a program may read.
+-- @table fields
+-- @tfield string body any bytes
+-- @tfield table headers name = value; where a header is repeated the first counts
+-- (STOMP 1.2, "Repeated Header Entries")
+-- @tfield string command `"MESSAGE"`; of other frames theirs
+-- @tfield string destination its header
+-- @tfield string id the header message-id
+-- @tfield string subscription its header; nil where a server of STOMP 1.0 left it out
+-- @tfield boolean redelivered whether the broker gave it out before
+
 local core = require "stomp.core"
 local errors = require "stomp.errors"
 local json = require "stomp.json"
@@ -10,8 +28,8 @@ local json = require "stomp.json"
 local methods = core.frame_methods
 
 --- The body as JSON.
--- @treturn[1] value (`null` as lua-cjson's)
--- @treturn[2] nil, message, err: invalid
+-- @return[1] its value (`null` is lua-cjson's)
+-- @treturn[2] nil, message, err: invalid (it is none)
 function methods:json()
   return json.decode(self.body or "")
 end
@@ -32,6 +50,7 @@ end
 -- @treturn[2] nil, message, err: invalid (ack mode auto, twice, a finished
 -- transaction), closed (its connection has ended), timeout (no room in the
 -- outbox)
+-- @standard STOMP 1.2, "ACK"
 function methods:ack(transaction)
   local ok, message, err = settle(self, "ack", transaction)
   return ok, message, err -- no tail call: levels count
@@ -41,6 +60,7 @@ end
 -- @tparam[opt] transaction|string transaction it counts at its COMMIT
 -- @treturn[1] true
 -- @treturn[2] nil, message, err: as ack
+-- @standard STOMP 1.2, "NACK"
 function methods:nack(transaction)
   local ok, message, err = settle(self, "nack", transaction)
   return ok, message, err
@@ -50,7 +70,7 @@ end
 -- @tparam string|table body as of client:send
 -- @tparam[opt] table headers
 -- @treturn[1] true
--- @treturn[2] nil, message, err: invalid where it has no reply-to
+-- @treturn[2] nil, message, err: invalid (it has no reply-to), and as client:send
 function methods:reply(body, headers)
   local tie, to = self.owner, self.headers["reply-to"]
   if not tie or not to then

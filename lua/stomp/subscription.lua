@@ -1,13 +1,23 @@
 -- SPDX-License-Identifier: MIT
--- What a client subscribed to. Its messages go one of three ways: to its handler
+
+--- What a client subscribed to. Its messages go one of three ways: to its handler
 -- (in order, one at a time, in a task of its own; `concurrency` allows more), to a
--- coroutine that waits in receive or messages, or into its queue until somebody
+-- coroutine that waits in `receive` or `messages`, or into its queue until somebody
 -- asks.
 --
--- The hot path is a loop over receive or messages in one coroutine: the next
--- frame of the link is handed out as it is, no table and no closure a message.
--- Knows acknowledging, pump, pool, queue, unacked, worker, failures, errors; its
--- client through `self.client`.
+-- (The hot path is a loop over receive or messages in one coroutine: the next frame
+-- of the link is handed out as it is, no table and no closure a message. Knows
+-- acknowledging, pump, pool, queue, unacked, worker, failures, errors; its client
+-- through `self.client`.)
+-- @classmod subscription
+-- @alias methods
+
+--- What a program may read.
+-- @table fields
+-- @tfield string id
+-- @tfield string destination
+-- @tfield string ack `"auto"`, `"client"`, `"client-individual"`
+
 local acknowledging = require "stomp.acknowledging"
 local errors = require "stomp.errors"
 local failures = require "stomp.failures"
@@ -54,6 +64,7 @@ local function new_worker(self, options)
 end
 
 --- A subscription of `client`, not yet sent. `options` are checked.
+-- @local
 local function new(client, id, destination, options, handler)
   local self = setmetatable({
     id = id,
@@ -90,6 +101,7 @@ end
 
 --- SUBSCRIBE went out on the present connection. A message is bound to a tie of
 -- both: on a later connection it cannot be acknowledged.
+-- @local
 function methods:renew()
   self.tie = {
     subscription = self, connection = self.pump.connection,
@@ -99,11 +111,13 @@ function methods:renew()
 end
 
 --- Whether it is subscribed on the present connection.
+-- @local
 function methods:is_current()
   return self.tie ~= nil and self.tie.connection == self.pump.connection
 end
 
 --- Messages in its queues count towards the inbox of a new link.
+-- @local
 function methods:adopt_held(link)
   local items = self.items
   for i = items.first, items.last do link:adopt(items[i]) end
@@ -113,12 +127,14 @@ function methods:adopt_held(link)
 end
 
 --- A message of a stream was handled: reading it goes on after this one.
+-- @local
 function methods:handed(message)
   self.offset = tonumber(message.headers["x-stream-offset"]) or self.offset
 end
 
 --- The connection was lost. A stream is read again from the last message that was
 -- handled, so those that wait come again.
+-- @local
 function methods:lost()
   if self.stream then self:drop_all() end
 end
@@ -140,6 +156,7 @@ end
 
 --- A MESSAGE of this subscription came, the `n`-th of all: hand it on. `others`:
 -- coroutines that take messages of any subscription.
+-- @local
 function methods:offer(frame, others, n)
   if self.stopped then -- its handlers finish; in an ack mode it comes again
     self.client:inform(("MESSAGE of %s, which ends"):format(self.id))
@@ -162,11 +179,13 @@ function methods:offer(frame, others, n)
 end
 
 --- How many messages nobody has taken.
+-- @local
 function methods:unread()
   return self.worker and self.worker:waiting() or queue.size(self.items)
 end
 
 --- The first message of the queue.
+-- @local
 function methods:pop()
   local frame = queue.pop(self.items)
   queue.pop(self.order)
@@ -175,6 +194,7 @@ function methods:pop()
 end
 
 --- Hand out nothing more: what is queued no longer counts towards limits.inbox.
+-- @local
 function methods:drop_all()
   local link, frame = self.pump.link, queue.pop(self.items)
   while frame do
@@ -190,6 +210,7 @@ end
 -- ---- Messages out ----
 
 --- The next message if there is one, without waiting.
+-- @local
 function methods:take()
   local pump, items, id = self.pump, self.items, self.id
   if pump.turn >= TURN then pump:give_turn() end
@@ -259,8 +280,8 @@ end
 --- Wait for the next message of this subscription.
 -- @tparam[opt] number timeout seconds; for ever without it
 -- @treturn[1] message
--- @treturn[2] nil, message, err: timeout, or closed and how else a connection
--- ends
+-- @treturn[2] nil, message, err: timeout, closed (unsubscribed), or how the
+-- connection ended: closed, broker, protocol, heartbeat, limit
 function methods:receive(timeout)
   if self.handler or timeout then check_reader(self, "receive", timeout, 2) end
   local frame, message, err = take(self), nil, nil
@@ -282,7 +303,7 @@ local function next_message(self)
   error(message, 0)
 end
 
---- For `for message in subscription:messages() do`: ends after our own
+--- `for message in subscription:messages() do`: ends after our own
 -- unsubscribe, drain, disconnect or close, raises the message of any other end.
 -- (In a task under PUC Lua 5.1 a `for` iterator cannot wait: use receive.)
 function methods:messages()
@@ -291,6 +312,7 @@ function methods:messages()
 end
 
 --- Acknowledge a message of this subscription, see acknowledging.
+-- @local
 function methods:settle(message, how, transaction, level)
   local ok, text, err =
     acknowledging.settle(self, message, how, transaction, level + 1)
@@ -300,12 +322,14 @@ end
 -- ---- The end ----
 
 --- We unsubscribed.
+-- @local
 function methods:close_here()
   self.closed = true
   self:stop("is unsubscribed")
 end
 
 --- Hand out nothing more, for this reason: whoever waits is told.
+-- @local
 function methods:stop(why)
   self.stopped = why
   self:drop_all()
@@ -317,6 +341,7 @@ function methods:stop(why)
 end
 
 --- It is set aside: each new connection ended with it, or it cannot be sent.
+-- @local
 function methods:fail(message, err)
   self.failed = { message = message, err = err }
   if self.confirming then
@@ -330,7 +355,8 @@ end
 -- @tparam[opt] table options headers (durable ones must be repeated), confirm,
 -- timeout
 -- @treturn[1] true
--- @treturn[2] nil, message, err: closed, timeout …
+-- @treturn[2] nil, message, err: invalid (headers), timeout, closed
+-- @standard STOMP 1.2, "UNSUBSCRIBE"
 function methods:unsubscribe(options)
   local ok, message, err = self.client:unsubscribe(self, options, 2)
   return ok, message, err

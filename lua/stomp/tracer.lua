@@ -1,13 +1,16 @@
 -- SPDX-License-Identifier: MIT
+
 --- A trace in a file, whole enough to be replayed (stomp.replay). One line an
 -- event, in ASCII; docs/trace.md has the format:
 --
 --    # lua-stomp trace 1 with bodies
 --    0.000412 1 send SEND\ndestination:/queue/a\ncontent-length:2\n\nhi\x00
 --
--- Secrets never reach it: their values are "[redacted]".
--- Knows core, check and errors.
--- @module stomp.tracer
+-- Secrets never reach it: their values are "[redacted]". `stomp.tracer` makes one.
+-- (Knows core, check and errors.)
+-- @classmod tracer
+-- @alias methods
+
 local check = require "stomp.check"
 local core = require "stomp.core"
 local errors = require "stomp.errors"
@@ -78,6 +81,7 @@ local function shown(self, headers)
 end
 
 --- A frame went or came.
+-- @local
 function watching:frame(direction, command, headers, body)
   body = body or ""
   if body ~= "" and not self.tracer.bodies then
@@ -92,11 +96,13 @@ function watching:frame(direction, command, headers, body)
 end
 
 --- Something else worth knowing.
+-- @local
 function watching:inform(text)
   put(self, "info", escape(text))
 end
 
 --- The connection is over, see pump.
+-- @local
 function watching:ended(ended)
   put(self, "end", ended.clean and escape("clean " .. (ended.note or ""))
     or escape(ended.message))
@@ -106,13 +112,8 @@ end
 
 local tracer_options = { bodies = "boolean" }
 
---- A tracer for connect's option `trace`: every frame goes into a file, with its
--- time. Several clients may share one. See docs/trace.md.
--- @tparam string|file where a path, which is overwritten, or an open file
--- @tparam[opt] table options bodies [false]: with their bodies; stomp.replay
--- needs them
--- @treturn[1] tracer
--- @treturn[2] nil, message, err: invalid, the file cannot be opened
+--- stomp.tracer; misuse raises at `level`.
+-- @local
 local function new(where, options, level)
   level = (level or 1) + 1
   check.argument("file", where, "string userdata table", level)
@@ -139,6 +140,7 @@ end
 
 --- For connect: what is told of one client. `hidden`: names of headers, small
 -- letters; `now`: its clock.
+-- @local
 function methods:watch(hidden, now)
   self.n = self.n + 1
   self.origin = self.origin or now()
@@ -201,11 +203,10 @@ local function event_of(text)
   return event.frame and event, message
 end
 
---- Read a trace.
--- @tparam string|file where a path or an open file
--- @treturn[1] table bodies (boolean) and a list of events: line, time (seconds),
--- client (number), what ("send", "receive": frame; "info", "end": text)
--- @treturn[2] nil, message, err: invalid, with the line
+--- Read a trace: `bodies` (boolean), `name`, and a list of events: line, time
+-- (seconds), client (number), what ("send", "receive": frame; "info", "end": text).
+-- Or nil, message, err: invalid, with the line.
+-- @local
 local function read(where)
   local name, file = "trace", where
   if type(where) == "string" then

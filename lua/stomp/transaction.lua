@@ -1,12 +1,22 @@
 -- SPDX-License-Identifier: MIT
--- Transactions: frames that the broker acts on together at COMMIT, or not at all
+
+--- Transactions: frames that the broker acts on together at COMMIT, or not at all
 -- (STOMP 1.2, "BEGIN"). One belongs to the connection on which it began and ends
 -- with it: the broker aborts it there, so it is never taken up on another.
 --
 -- RabbitMQ answers a SEND in a transaction after the COMMIT, and only that
 -- RECEIPT says that the message is safe; so a confirmed send in a transaction
 -- returns at once, and `commit` waits for them all, with one wake-up.
--- Knows check, errors, failures and sending; its client through `self.client`.
+-- (Knows check, errors, failures and sending; its client through `self.client`.)
+-- @classmod transaction
+-- @alias methods
+
+--- What a program may read.
+-- @table fields
+-- @tfield string id
+-- @tfield string state `"open"`, `"committed"`, `"aborted"`, `"lost"` (its
+-- connection ended)
+
 local check = require "stomp.check"
 local errors = require "stomp.errors"
 local failures = require "stomp.failures"
@@ -24,6 +34,7 @@ local open_methods = {}
 local open_mt = { __index = open_methods }
 
 --- The open transactions of a client.
+-- @local
 local function new(client)
   return setmetatable({
     client = client,
@@ -58,6 +69,7 @@ end
 -- @treturn[1] transaction that is open
 -- @treturn[2] nil, message, err: invalid (finished, no such id), closed (its
 -- connection is)
+-- @local
 function open_methods:find(given, level)
   if type(given) == "string" then
     local found = self.open[given]
@@ -76,6 +88,7 @@ function open_methods:find(given, level)
 end
 
 --- client:begin; misuse raises at `level`.
+-- @local
 function open_methods:begin(id, level)
   if id ~= nil then check.argument("id", id, "string", level + 1) end
   if id == "" then return errors.failure("invalid", "the transaction id is empty") end
@@ -110,6 +123,7 @@ end
 
 --- The connection has ended, and all that was open on it. `message, err`: why;
 -- nil: we closed it.
+-- @local
 function open_methods:lost(message, err)
   if not err or not self.client.pump.ended then
     message, err = failures.lost(message, err)
@@ -123,11 +137,13 @@ end
 -- ---- One ----
 
 --- A confirmed send in it was queued: COMMIT waits for its RECEIPT.
+-- @local
 function methods:expect(entry)
   self.entries[#self.entries + 1] = entry
 end
 
 --- Call `f` when it is aborted.
+-- @local
 function methods:on_abort(f)
   self.undoing[#self.undoing + 1] = f
 end

@@ -1,10 +1,16 @@
-/* SPDX-License-Identifier: MIT
- *
- * require "stomp.core": the protocol machines for Lua, without I/O and without
- * libwebsockets. */
+/* SPDX-License-Identifier: MIT */
+
+/*** The protocol machines for Lua, without I/O and without libwebsockets: any Lua,
+ * any host.
+ * @module stomp.core
+ */
 #include "lua_core.h"
 
 STOMP_EXPORT int luaopen_stomp_core(lua_State *L);
+
+/*** `"lua-stomp 0.1.0"`
+ * @field _VERSION
+ */
 
 int luaopen_stomp_core(lua_State *L) {
   lua_newtable(L);

@@ -3,6 +3,8 @@
  * core.connection: the whole protocol as one machine without I/O, both roles;
  * core.session: the same without upgrade and WebSocket framing. The same C
  * object that the I/O thread drives. Times are seconds. */
+
+/*** @module stomp.core */
 #include "lua_core.h"
 #include "lua_options.h"
 #include "lua_random.h"
@@ -64,12 +66,29 @@ static int open_new(lua_State *L, const char *const *known, bool bare) {
   return 1;
 }
 
-/* core.connection(options) -> connection, or nil, message, err */
+/*** The whole protocol as one machine: upgrade, WebSocket, STOMP. No I/O and no
+ * clock: bytes and times are arguments, `now` is seconds of any monotonic clock.
+ * @function connection
+ * @tparam table options `role` `"client"` or `"server"` [client], `url` (client)
+ *   or `host_header` and `path`, `websocket` [true; false is bare STOMP], `random`
+ *   function(n) returning n bytes [the system's], and of stomp.connect's:
+ *   `versions host login passcode headers heartbeat heartbeat_margin
+ *   heartbeat_grace limits on_invalid_frame upgrade_headers compression binary
+ *   escape_connect ping`
+ * @treturn[1] connection
+ * @treturn[2] nil, message, err kinds `invalid`, `connect` (no random bytes)
+ * @standard STOMP 1.2, RFC 6455
+ */
 static int connection_new(lua_State *L) {
   return open_new(L, connection_option_names, false);
 }
 
-/* core.session(options) -> a connection without upgrade and framing */
+/*** The same without upgrade and framing: STOMP over any stream.
+ * @function session
+ * @tparam table options as of `connection`
+ * @treturn[1] connection
+ * @treturn[2] nil, message, err kind `invalid`
+ */
 static int session_new(lua_State *L) {
   return open_new(L, session_option_names, true);
 }
@@ -104,13 +123,25 @@ static int push_ok(lua_State *L, stomp_connection *c, stomp_status status) {
 
 /* ---- Methods ---- */
 
-/* c:connect(now) */
+/*** Client: queue the upgrade, then CONNECT.
+ * @function connection:connect
+ * @tparam number now seconds
+ * @treturn[1] boolean true
+ * @treturn[2] nil, message, err kind `invalid`
+ * @standard STOMP 1.2, "Connecting"
+ */
 static int connection_connect(lua_State *L) {
   stomp_connection *c = check_connection(L);
   return push_ok(L, c, stomp_connection_connect(c, check_now(L, 2)));
 }
 
-/* c:accept(now [, headers]) */
+/*** Server: answer a CONNECT with CONNECTED.
+ * @function connection:accept
+ * @tparam number now seconds
+ * @tparam[opt] table headers server, session …
+ * @treturn[1] boolean true; false: no room in the output
+ * @treturn[2] nil, message, err kind `invalid`
+ */
 static int connection_accept(lua_State *L) {
   stomp_connection *c = check_connection(L);
   uint64_t now = check_now(L, 2);
@@ -120,7 +151,13 @@ static int connection_accept(lua_State *L) {
   return push_ok(L, c, stomp_connection_accept(c, f.list, f.n, now));
 }
 
-/* c:refuse(message [, body]) */
+/*** Server: answer with ERROR, and end.
+ * @function connection:refuse
+ * @tparam string message its header
+ * @tparam[opt=""] string body
+ * @treturn[1] boolean as accept
+ * @treturn[2] nil, message, err kind `invalid`
+ */
 static int connection_refuse(lua_State *L) {
   stomp_connection *c = check_connection(L);
   stomp_span message, body;
@@ -129,7 +166,14 @@ static int connection_refuse(lua_State *L) {
   return push_ok(L, c, stomp_connection_refuse(c, message, body));
 }
 
-/* c:feed(bytes, now) -> true, or nil, message, err */
+/*** Take the next bytes of the stream, cut anywhere.
+ * @function connection:feed
+ * @tparam string bytes they are copied
+ * @tparam number now seconds
+ * @treturn[1] boolean true
+ * @treturn[2] nil, message, err kinds `upgrade`, `protocol`, `limit`, `closed`;
+ *   final. Frames before it may still be taken
+ */
 static int connection_feed(lua_State *L) {
   stomp_connection *c = check_connection(L);
   size_t len;
@@ -138,7 +182,14 @@ static int connection_feed(lua_State *L) {
   return push_ok(L, c, stomp_connection_feed(c, bytes, len, now));
 }
 
-/* c:next() -> frame, nil, or nil, message, err */
+/*** The next frame that the owner must see: CONNECTED, MESSAGE, RECEIPT, ERROR; in
+ * the server role the client's.
+ * @function connection:next
+ * @treturn[1] frame see message
+ * @treturn[2] nil alone: there is none yet
+ * @treturn[3] nil, message, err how it ended: kinds `upgrade`, `protocol`,
+ *   `limit`, `broker`, `closed`, `heartbeat`; err.after has the last frames sent
+ */
 static int connection_next(lua_State *L) {
   connection_box *self = check_box(L);
   stomp_connection *c = self->c;
@@ -154,7 +205,16 @@ static int connection_next(lua_State *L) {
   return 1;
 }
 
-/* c:send(command, headers [, body [, options]]) */
+/*** Queue a frame.
+ * @function connection:send
+ * @tparam string command
+ * @tparam table headers name = value, or a list of `{name, value}`
+ * @tparam[opt=""] string body
+ * @tparam[opt] table options `content_length` = false leaves that header out
+ * @treturn[1] boolean true; false: no room in the output now, nothing was queued
+ * @treturn[2] nil, message, err kinds `invalid` (this state, version or content
+ *   does not allow it; nothing was queued), `limit` (larger than limits.outbox)
+ */
 static int connection_send(lua_State *L) {
   stomp_connection *c = check_connection(L);
   stomp_outgoing frame;
@@ -164,7 +224,15 @@ static int connection_send(lua_State *L) {
   return push_sent(L, stomp_connection_send(c, &frame, &error), &error);
 }
 
-/* c:ack(frame [, transaction | headers]) */
+/*** Queue the ACK of a MESSAGE as the version wants it: 1.0 `message-id`, 1.1 with
+ * `subscription`, 1.2 `id`.
+ * @function connection:ack
+ * @tparam frame frame
+ * @tparam[opt] string|table transaction its id, or headers
+ * @treturn[1] boolean true; false: no room in the output now, nothing was queued
+ * @treturn[2] nil, message, err `invalid` (not open), `closed` (not its connection)
+ * @standard STOMP 1.2, "ACK"
+ */
 static int ack(lua_State *L, bool nack) {
   stomp_connection *c = check_connection(L);
   stomp_frame *message = check_frame(L, 2);
@@ -184,12 +252,19 @@ static int connection_ack(lua_State *L) {
   return ack(L, false);
 }
 
-/* c:nack(frame [, transaction]) */
+/*** The same with NACK; results as of ack.
+ * @function connection:nack
+ * @tparam frame frame
+ * @tparam[opt] string|table transaction its id, or headers
+ */
 static int connection_nack(lua_State *L) {
   return ack(L, true);
 }
 
-/* c:output() -> bytes to send now, the owner's from here on */
+/*** The bytes to send now, which may be none; they are then the owner's.
+ * @function connection:output
+ * @treturn string
+ */
 static int connection_output(lua_State *L) {
   stomp_connection *c = check_connection(L);
   stomp_span out = stomp_connection_output(c);
@@ -198,7 +273,10 @@ static int connection_output(lua_State *L) {
   return 1;
 }
 
-/* c:deadline() -> seconds, or nil */
+/*** When `tick` must be called at the latest (seconds); nil: never.
+ * @function connection:deadline
+ * @treturn number
+ */
 static int connection_deadline(lua_State *L) {
   uint64_t at = stomp_connection_deadline(check_connection(L));
   if (at == STOMP_NEVER)
@@ -208,23 +286,43 @@ static int connection_deadline(lua_State *L) {
   return 1;
 }
 
-/* c:tick(now) -> true, or nil, message, err */
+/*** Do what is due: a heart-beat into the output, or the end.
+ * @function connection:tick
+ * @tparam number now seconds
+ * @treturn[1] boolean true
+ * @treturn[2] nil, message, err kinds `heartbeat`, `timeout`
+ * @standard STOMP 1.2, "Heart-beating"
+ */
 static int connection_tick(lua_State *L) {
   stomp_connection *c = check_connection(L);
   return push_ok(L, c, stomp_connection_tick(c, check_now(L, 2)));
 }
 
+/*** The owner stops reading: the receive deadline is suspended.
+ * @function connection:pause
+ * @tparam number now seconds
+ */
 static int connection_pause(lua_State *L) {
   stomp_connection_pause(check_connection(L), check_now(L, 2));
   return 0;
 }
 
+/*** The owner reads again.
+ * @function connection:resume
+ * @tparam number now seconds
+ */
 static int connection_resume(lua_State *L) {
   stomp_connection_resume(check_connection(L), check_now(L, 2));
   return 0;
 }
 
-/* c:disconnect(now) -> receipt id, or nil, message, err */
+/*** Queue DISCONNECT with a receipt; the RECEIPT ends the session.
+ * @function connection:disconnect
+ * @tparam number now seconds
+ * @treturn[1] string the receipt's id
+ * @treturn[2] nil, message, err kind `invalid`
+ * @standard STOMP 1.2, "DISCONNECT"
+ */
 static int connection_disconnect(lua_State *L) {
   stomp_connection *c = check_connection(L);
   stomp_error error;
@@ -237,20 +335,34 @@ static int connection_disconnect(lua_State *L) {
   return 1;
 }
 
-/* c:close(now): a close frame instead of DISCONNECT */
+/*** End without DISCONNECT: queue a close frame.
+ * @function connection:close
+ * @tparam number now seconds
+ * @standard RFC 6455, 7.1.2
+ */
 static int connection_close(lua_State *L) {
   stomp_connection *c = check_connection(L);
   stomp_connection_close(c, check_now(L, 2));
   return 0;
 }
 
-/* c:wants_end(): whether the bytes should be ended once output is written */
+/*** Whether the owner is to end the stream once the output is written.
+ * @function connection:wants_end
+ * @treturn boolean
+ */
 static int connection_wants_end(lua_State *L) {
   lua_pushboolean(L, stomp_connection_wants_end(check_connection(L)));
   return 1;
 }
 
-/* c:closed([code, reason]) -> true [, "no receipt"], or nil, message, err */
+/*** The bytes have ended.
+ * @function connection:closed
+ * @tparam[opt] number code of the close frame (bare STOMP: none)
+ * @tparam[opt] string reason
+ * @treturn[1] boolean true: a clean end; and `"no receipt"` where DISCONNECT was
+ *   answered by the end alone
+ * @treturn[2] nil, message, err kind `closed`, or the earlier failure
+ */
 static int connection_closed(lua_State *L) {
   stomp_connection *c = check_connection(L);
   lua_Integer code = luaL_optinteger(L, 2, 0);
@@ -267,8 +379,12 @@ static int connection_closed(lua_State *L) {
   return no_receipt ? 2 : 1;
 }
 
-/* c:ended() -> nil alone while it has not; false [, "no receipt"] for a clean
- * end, nil, message, err for another. Frames before it may still be taken. */
+/*** How it ended. Frames before the end may still be taken.
+ * @function connection:ended
+ * @treturn[1] nil alone: it has not
+ * @treturn[2] boolean false: cleanly (and `"no receipt"`, as of closed)
+ * @treturn[3] nil, message, err as of next
+ */
 static int connection_ended(lua_State *L) {
   stomp_connection *c = check_connection(L);
   if (stomp_connection_state(c) != STOMP_STATE_CLOSED) {
@@ -284,8 +400,16 @@ static int connection_ended(lua_State *L) {
   return 2;
 }
 
-/* c.state, .version, .heartbeat, .receipts, .compression; methods are the
- * upvalue */
+/*** What an owner may read of a connection.
+ * @table connection
+ * @tfield string state `"idle"`, `"connecting"`, `"connected"`,
+ *   `"disconnecting"`, `"closed"`
+ * @tfield string version as agreed, nil before
+ * @tfield table heartbeat `{ send, receive }`, seconds as agreed
+ * @tfield number receipts outstanding
+ * @tfield boolean compression whether permessage-deflate was agreed on
+ */
+/* c.key; methods are the upvalue */
 static int connection_index(lua_State *L) {
   const stomp_connection *c;
   const stomp_session *s;
@@ -303,7 +427,10 @@ static int connection_index(lua_State *L) {
   return 1;
 }
 
-/* c:warning() -> nil, or message, err of an invalid frame that was ignored */
+/*** With `on_invalid_frame` = `"ignore"`: the invalid frame that was ignored, once.
+ * @function connection:warning
+ * @treturn string message and err, nil: there was none
+ */
 static int connection_warning(lua_State *L) {
   stomp_error what;
   if (!stomp_connection_take_warning(check_connection(L), &what))
@@ -312,7 +439,10 @@ static int connection_warning(lua_State *L) {
   return 2;
 }
 
-/* c:counts() -> table of numbers */
+/*** What it has counted, see docs/stats.md.
+ * @function connection:counts
+ * @treturn table
+ */
 static int connection_counts(lua_State *L) {
   const stomp_connection *c = check_connection(L);
   lua_newtable(L);

@@ -2,6 +2,8 @@
  *
  * core.parser and core.encode: the codec alone. The C parser keeps no input, so
  * the userdata has a buffer for what `feed` brought and `next` has not read. */
+
+/*** @module stomp.core */
 #include "core/encoder.h"
 #include "core/parser.h"
 #include "lua_core.h"
@@ -50,7 +52,14 @@ static void read_limits(lua_State *L, stomp_limits *limits) {
     (size_t)opt_number(L, 1, "header_count", (double)limits->header_count);
 }
 
-/* core.parser([limits [, version]]) -> parser */
+/*** A parser of STOMP frames.
+ * @function parser
+ * @tparam[opt] table limits `frame`, `headers`, `header_line` (bytes),
+ *   `header_count`
+ * @tparam[opt="1.2"] string version how escapes and line ends are read
+ * @treturn parser
+ * @standard STOMP 1.2, "Augmented BNF"
+ */
 static int parser_new(lua_State *L) {
   stomp_limits limits = STOMP_LIMITS_DEFAULT;
   stomp_version version = check_version(L, 2, STOMP_1_2);
@@ -73,14 +82,22 @@ static int parser_gc(lua_State *L) {
   return 0;
 }
 
-/* parser:version(v): from the next frame on */
+/*** Read frames as this version writes them, from the next one on.
+ * @function parser:version
+ * @tparam string version
+ */
 static int parser_version(lua_State *L) {
   stomp_parser_version(check_parser(L)->parser,
                        check_version(L, 2, STOMP_UNSETTLED));
   return 0;
 }
 
-/* parser:feed(bytes) -> true, or nil, message, err */
+/*** Take the next bytes of the stream, cut anywhere.
+ * @function parser:feed
+ * @tparam string bytes they are copied
+ * @treturn[1] boolean true
+ * @treturn[2] nil, message, err the failure that `next` told
+ */
 static int parser_feed(lua_State *L) {
   parser_box *box = check_parser(L);
   size_t len;
@@ -94,7 +111,14 @@ static int parser_feed(lua_State *L) {
   return 1;
 }
 
-/* parser:next() -> frame, "heartbeat", nil, or nil, message, err */
+/*** The next frame.
+ * @function parser:next
+ * @treturn[1] frame see message
+ * @treturn[2] string `"heartbeat"`: a line end between two frames
+ * @treturn[3] nil alone: it needs more bytes
+ * @treturn[4] nil, message, err kinds `protocol`, `limit`; err.offset counts from
+ *   the first byte that was fed; final
+ */
 static int parser_next(lua_State *L) {
   parser_box *box = check_parser(L);
   stomp_frame **frame = new_frame_box(L, lua_upvalueindex(2));
@@ -111,8 +135,17 @@ static int parser_next(lua_State *L) {
   }
 }
 
-/* core.encode(command, headers, body [, version]) -> string,
- * or nil, message, err */
+/*** The bytes of a frame, with content-length where it has a body.
+ * @function encode
+ * @tparam string command
+ * @tparam table headers name = value, or a list of `{name, value}` where order or
+ *   repetition matters; values are strings, numbers or booleans
+ * @tparam[opt=""] string body
+ * @tparam[opt="1.2"] string version
+ * @treturn[1] string
+ * @treturn[2] nil, message, err kind `invalid`: it cannot be sent
+ * @standard STOMP 1.2, "Value Encoding"
+ */
 static int encode(lua_State *L) {
   stomp_outgoing frame = { .command = check_command(L, 1) };
   stomp_encoding encoding = { check_version(L, 4, STOMP_1_2), false };

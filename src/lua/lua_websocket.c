@@ -4,6 +4,8 @@
  * own upgrade. The C machine keeps neither input nor messages, so the userdata
  * has a buffer for what `feed` brought and `next` has not read, and one for the
  * message whose fragments come. */
+
+/*** @module stomp.core */
 #include "core/limits.h"
 #include "core/websocket.h"
 #include "lua_core.h"

@@ -1,10 +1,12 @@
 -- SPDX-License-Identifier: MIT
+
 --- An in-memory broker for demos and for tests of users' own programs. It runs as
 -- tasks of the built-in loop, in the same process: inside `stomp.run` (which does
 -- not wait for its end), or while a plain script waits for something; or in a world
 -- of stomp.testing, on its loop and transport. Production belongs on RabbitMQ,
 -- ActiveMQ or Artemis.
 -- @module stomp.broker
+
 local check = require "stomp.check"
 local engine = require "stomp.broker.engine"
 local errors = require "stomp.errors"
@@ -182,25 +184,25 @@ local function check_url(text, options)
 end
 
 --- Start a broker.
--- @tparam string text `ws://127.0.0.1:0/ws`; port 0 picks one
+-- @tparam string url `ws://127.0.0.1:0/ws`; port 0 picks one
 -- @tparam[opt] table options `logins` {login = passcode}, `allow_remote`,
 -- `heartbeat`, `limits`, `queue_limit` (bytes of all messages that are kept
 -- [64 MiB]), `timeout` (seconds until CONNECT must have come [10]), `server` (the
 -- header of CONNECTED), `compression` (false; true: permessage-deflate is accepted),
 -- `loop` (docs/loops.md), `transport` (docs/transport.md)
--- @treturn[1] broker `.url` is where it listens
+-- @treturn[1] broker its field `url` is where it listens
 -- @treturn[2] nil, message, err of kind invalid or connect
-function broker.listen(text, options)
-  check.argument("url", text, "string", 2)
+function broker.listen(url, options)
+  check.argument("url", url, "string", 2)
   options = check.options(options, known, 2)
-  local url, message, err = check_url(text, options)
-  if not url then return nil, message, err end
+  local at, message, err = check_url(url, options)
+  if not at then return nil, message, err end
   local loop = options.loop or require "stomp.loop.scheduler"
   local self = setmetatable({
     loop = loop,
     transport = options.transport or require "stomp.transport.lws",
     where = {
-      host = url.host == "localhost" and "127.0.0.1" or url.host, port = url.port,
+      host = at.host == "localhost" and "127.0.0.1" or at.host, port = at.port,
       heartbeat = options.heartbeat, limits = options.limits,
       compression = options.compression,
     },
@@ -213,16 +215,24 @@ function broker.listen(text, options)
   local ok
   ok, message, err = listen(self)
   if not ok then return nil, message, err end
-  self.url = ("ws://%s:%d%s"):format(url.host_name, self.where.port, url.path)
+  self.url = ("ws://%s:%d%s"):format(at.host_name, self.where.port, at.path)
   return self
 end
 
 -- ---- Its life
 
+--- What `listen` returns.
+-- @type broker
+
+--- What a program may read.
+-- @table fields
+-- @tfield string url where it listens
+
 --- Serve until it is closed.
 -- @tparam[opt] number timeout seconds
 -- @treturn[1] true
 -- @treturn[2] nil, message, err of kind timeout
+-- @function broker:run
 function methods:run(timeout)
   check.timeout(timeout, 2)
   local deadline = timeout and self.loop.now() + timeout
@@ -237,7 +247,8 @@ function methods:run(timeout)
 end
 
 --- Close every session, in order, and listen no more: the port is free when it
--- returns. May be called twice.
+-- returns. May be called twice; leaving the scope of a `<close>` variable does it.
+-- @function broker:close
 function methods:close()
   if self.closed then return end
   self.closed, self.stopped = true, true
@@ -258,6 +269,7 @@ end
 
 --- Stop as a crash does: every connection is cut, nobody gets in. Queues stay;
 -- what was unacknowledged goes back to them.
+-- @function broker:stop
 function methods:stop()
   check_open(self)
   self.stopped = true
@@ -269,6 +281,7 @@ end
 --- Listen again, on the same port.
 -- @treturn[1] true
 -- @treturn[2] nil, message, err of kind connect: somebody else has it now
+-- @function broker:start
 function methods:start()
   check_open(self)
   self.stopped = false
@@ -276,7 +289,10 @@ function methods:start()
   return ok, message, err
 end
 
---- stop and start.
+--- `stop` and `start`.
+-- @treturn[1] true
+-- @treturn[2] nil, message, err of kind connect
+-- @function broker:restart
 function methods:restart()
   check_open(self)
   self:stop()
@@ -292,6 +308,7 @@ end
 -- @treturn[1] true
 -- @treturn[2] nil, message, err of kind connect: it refused connections, and
 -- somebody else has the port now
+-- @function broker:misbehave
 function methods:misbehave(switches)
   check_open(self)
   self.engine:misbehave(switches, self.loop.now(), 2)
@@ -305,6 +322,7 @@ end
 -- @tparam[opt] function selector function(session) -> whether to cut this one;
 -- `session.id` is the header of its CONNECTED, `session.login` of its CONNECT
 -- @treturn number how many were cut
+-- @function broker:cut
 function methods:cut(selector)
   if selector ~= nil then check.argument("selector", selector, "function", 2) end
   local n = self.engine:cut(selector, self.loop.now())
@@ -315,6 +333,7 @@ end
 --- Figures, see docs/testing.md.
 -- @tparam[opt] string destination of this one alone
 -- @treturn table
+-- @function broker:stats
 function methods:stats(destination)
   if destination ~= nil then check.argument("destination", destination, "string", 2) end
   return self.engine:stats(destination)

@@ -1,20 +1,22 @@
 -- SPDX-License-Identifier: MIT
+
 --- A world for tests: a virtual clock, loop and network, on which the client and
 -- the embedded broker run as they are. A minute of waiting takes no time, every
 -- run is the same again, and the network does what it is told.
 --
---   local stomp, testing = require "stomp", require "stomp.testing"
---   local world = testing.world { seed = 1 }
---   local broker = world:broker()
---   world:run(function()
---     local client = assert(stomp.connect(broker.url, world:options()))
---     world.network:set { silent = "both" }
---     local ok, message, err = client:run()   -- heart-beats: 60 s in no time
---   end)
+--    local stomp, testing = require "stomp", require "stomp.testing"
+--    local world = testing.world { seed = 1 }
+--    local broker = world:broker()
+--    world:run(function()
+--      local client = assert(stomp.connect(broker.url, world:options()))
+--      world.network:set { silent = "both" }
+--      local ok, message, err = client:run()   -- heart-beats: 60 s in no time
+--    end)
 --
 -- Time moves only while every task waits. Where nothing can ever happen any more a
 -- wait raises.
 -- @module stomp.testing
+
 local check = require "stomp.check"
 local clock_module = require "stomp.testing.clock"
 local loop_module = require "stomp.testing.loop"
@@ -28,7 +30,7 @@ local mt = { __name = "stomp.testing.world", __index = methods }
 
 --- A new world.
 -- @tparam[opt] table options `seed` (a number: the same seed, the same run) [1]
--- @treturn world `.loop` (docs/loops.md), `.network` (docs/transport.md), `.random`
+-- @treturn world
 function testing.world(options)
   options = check.options(options, { seed = "number" }, 2)
   local random = random_module.new(options.seed or 1)
@@ -43,8 +45,20 @@ function testing.world(options)
   }, mt)
 end
 
+--- What `testing.world` returns.
+-- @type world
+
+--- What a program may read.
+-- @table fields
+-- @tfield loop loop docs/loops.md
+-- @tfield network network docs/transport.md, and what goes wrong on it
+-- @tfield random random a generator of its seed
+
 --- Options of stomp.connect for a client in this world: `given`, and its loop and
 -- network.
+-- @tparam[opt] table given
+-- @treturn table
+-- @function world:options
 function methods:options(given)
   check.argument("options", given or {}, "table", 2)
   local options = { loop = self.loop, transport = self.network, proxy = false }
@@ -54,7 +68,8 @@ end
 
 --- An embedded broker in this world; it has a port of its own.
 -- @tparam[opt] table options those of broker.listen
--- @treturn broker `.url` is where clients connect
+-- @treturn broker its field `url` is where clients connect
+-- @function world:broker
 function methods:broker(options)
   check.argument("options", options or {}, "table", 2)
   local given = { loop = self.loop, transport = self.network }
@@ -65,8 +80,12 @@ function methods:broker(options)
   return broker
 end
 
---- Run f(...) as a task; its results once it has ended. What else was spawned goes
--- on with the next wait. An error in a task is raised with its traceback.
+--- Run `f(...)` as a task. What else was spawned goes on with the next wait. An
+-- error in a task is raised with its traceback.
+-- @tparam function f
+-- @param[opt] ... its arguments
+-- @return its results, when it has ended
+-- @function world:run
 function methods:run(f, ...)
   check.argument("run", f, "function", 2)
   local unpack = table.unpack or unpack -- luacheck: ignore 113 143 (5.1 and later)
@@ -82,22 +101,30 @@ function methods:run(f, ...)
   return unpack(results, 1, results.n)
 end
 
---- Run f() as one more task.
+--- Run `f()` as one more task.
+-- @tparam function f
+-- @tparam[opt] function on_error on_error(text with traceback, value)
+-- @function world:spawn
 function methods:spawn(f, on_error)
   self.loop.spawn(f, on_error)
 end
 
---- Let so many virtual seconds pass.
+--- Let virtual time pass.
+-- @tparam number seconds
+-- @function world:sleep
 function methods:sleep(seconds)
   self.loop.sleep(seconds)
 end
 
---- Virtual seconds.
+--- The virtual time.
+-- @treturn number seconds; a world begins at 1000
+-- @function world:now
 function methods:now()
   return self.clock.time
 end
 
 --- Close what was opened in it: brokers and their links.
+-- @function world:close
 function methods:close()
   for _, broker in ipairs(self.brokers) do broker:close() end
   self.loop.sleep(0)

@@ -1,17 +1,23 @@
 -- SPDX-License-Identifier: MIT
--- What lies between two links of the virtual network: a pipe each way, with what
+
+--- What lies between two links of the virtual network: a pipe each way, with what
 -- goes wrong on a real one. Bytes that are on their way or not taken by the
 -- receiver yet fill the pipe's window, as TCP's; beyond it the sender waits.
 --
 -- *Conditions* of a line, each from the network where the line has none of its
 -- own (`false` is one):
---   latency  seconds one way [0]     jitter  up to so many more, order kept [0]
---   piece    most bytes that arrive at once
---   drip     { bytes, seconds }: so many bytes each so many seconds
---   silent   "up", "down", "both": bytes that way (up: from the client) do not
---            arrive, the end neither; they do once it is over, as TCP sends again
---   refuse   true: connecting is refused     unreachable  true: it never ends
--- Knows nothing of links but what they are told: arrived, freed, cut_off.
+--
+--     latency  seconds one way [0]     jitter  up to so many more, order kept [0]
+--     piece    most bytes that arrive at once
+--     drip     { bytes, seconds }: so many bytes each so many seconds
+--     silent   "up", "down", "both": bytes that way (up: from the client) do not
+--              arrive, the end neither; they do once it is over, as TCP sends again
+--     refuse   true: connecting is refused     unreachable  true: it never ends
+--
+-- (Knows nothing of links but what they are told: arrived, freed, cut_off.)
+-- @classmod line
+-- @alias methods
+
 local methods = {}
 local mt = { __index = methods }
 
@@ -97,6 +103,7 @@ end
 
 --- A line between two links, which are told: link:arrived(bytes),
 -- link:is_reading(), link:freed() when the window has room again, link:cut_off().
+-- @local
 local function new(clock, random, conditions)
   local self = setmetatable({
     clock = clock, random = random,
@@ -114,6 +121,7 @@ function methods:join(client, server)
 end
 
 --- What a link writes: how many of the bytes went on their way.
+-- @local
 function methods:write(pipe, bytes)
   local room = WINDOW - pipe.used
   if pipe.dead then return #bytes end -- into the void
@@ -137,19 +145,22 @@ function methods:write(pipe, bytes)
 end
 
 --- A link ends its side in order: the other sees it behind the bytes.
+-- @local
 function methods.finish(_, pipe)
   if not pipe.dead then schedule(pipe, false) end
 end
 
 -- ---- For tests
 
---- Change conditions of this line: { latency = 0.1, silent = "down" … }.
+--- Change conditions of this line, which then differ from the network's.
+-- @tparam table conditions as of network:set
 function methods:set(conditions)
   for name, value in pairs(conditions) do self.conditions[name] = value end
   self:look()
 end
 
 --- Conditions have changed: what was held back may go on.
+-- @local
 function methods:look()
   hand_out(self.up)
   hand_out(self.down)
@@ -160,8 +171,9 @@ local function kill(pipe)
   pipe.arrived, pipe.n_arrived = {}, 0
 end
 
---- Cut it, as a reset does: what is under way is lost. Both links see it;
--- `only`: "client" or "server" does, and the other writes into the void.
+--- Cut it, as a reset does: what is under way is lost.
+-- @tparam[opt] string only "client" or "server": who notices; the other writes into
+-- the void
 function methods:cut(only)
   kill(self.up)
   kill(self.down)
@@ -170,8 +182,9 @@ function methods:cut(only)
   if only ~= "client" and server then server:cut_off() end
 end
 
---- Cut it once `n` more bytes went that way ("up": from the client, or "down");
--- those n still arrive.
+--- Cut it once `n` more bytes went that way; those still arrive.
+-- @tparam string way "up": from the client; "down"
+-- @tparam number n bytes
 function methods:cut_after(way, n)
   self[way].left = n
 end

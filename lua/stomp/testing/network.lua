@@ -1,8 +1,12 @@
 -- SPDX-License-Identifier: MIT
--- A virtual network, which is a transport (docs/transport.md): links and
+
+--- A virtual network, which is a transport (docs/transport.md): links and
 -- listeners without sockets, on a virtual clock. What goes wrong on it is a
 -- condition of each line or of all, see line.lua.
--- Knows endpoint, line, link, loop and errors.
+-- (Knows endpoint, line, link, loop and errors.)
+-- @classmod network
+-- @alias methods
+
 local endpoint_module = require "stomp.testing.endpoint"
 local errors = require "stomp.errors"
 local line_module = require "stomp.testing.line"
@@ -18,12 +22,14 @@ local FIRST_PORT = 61001
 -- ---- Doing what is due
 
 --- An end asks for its update.
+-- @local
 function methods:settle_later(endpoint)
   self.n_dirty = self.n_dirty + 1
   self.dirty[self.n_dirty] = endpoint
 end
 
 --- A link was collected. (Called by a finaliser, at any moment.)
+-- @local
 function methods:lost(endpoint)
   self.n_lost = self.n_lost + 1
   self.orphans[self.n_lost] = endpoint
@@ -36,6 +42,7 @@ local function end_orphans(self)
 end
 
 --- Update every end that asked for it, until none does.
+-- @local
 function methods:settle()
   if self.n_lost > 0 then end_orphans(self) end
   local i = 1
@@ -50,6 +57,7 @@ function methods:settle()
 end
 
 --- An end has no line any more.
+-- @local
 function methods:left(endpoint)
   self.endpoints[endpoint] = nil
   local line = endpoint.line
@@ -191,13 +199,16 @@ end
 -- ---- For tests
 
 --- Change conditions of the whole network, now and for lines to come; a line's
--- own stay. See line.lua for their names.
+-- own stay.
+-- @tparam table conditions latency, jitter (seconds), piece (bytes), drip (bytes,
+-- seconds), silent ("up", "down", "both"), refuse, unreachable: docs/testing.md
 function methods:set(conditions)
   for name, value in pairs(conditions) do self.conditions[name] = value end
   for _, line in ipairs(self:lines()) do line:look() end
 end
 
 --- The lines that are open, in the order in which they were opened.
+-- @treturn {line,...}
 function methods:lines()
   local list = {}
   for i, line in ipairs(self.all_lines) do list[i] = line end
@@ -205,11 +216,13 @@ function methods:lines()
 end
 
 --- Cut every line.
+-- @tparam[opt] string only "client" or "server": who notices
 function methods:cut(only)
   for _, line in ipairs(self:lines()) do line:cut(only) end
 end
 
 --- A network on `clock`; `random` is a generator of stomp.testing.random.
+-- @local
 local function new(clock, random)
   local self = setmetatable({
     name = "virtual",

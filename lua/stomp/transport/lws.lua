@@ -1,7 +1,9 @@
 -- SPDX-License-Identifier: MIT
+
 --- The transport on libwebsockets' I/O thread: links are C objects that have the
 -- methods of docs/transport.md themselves.
 -- @module stomp.transport.lws
+
 local lws = require "stomp.lws"
 
 local transport = { name = "lws" }
