@@ -53,3 +53,7 @@ row receive-100B receive 100 2000000 200000
 row receive-64KiB receive 65536 40000 4000
 row publish-100B publish 100 1000000 200000
 row publish-64KiB publish 65536 40000 10000
+
+echo
+echo "permessage-deflate: messages of JSON through two core.connections, both sides"
+lua5.4 bench/deflate.lua
