@@ -1,12 +1,10 @@
 /* SPDX-License-Identifier: MIT
  *
  * What the targets share that hold a STOMP conversation (session, connection):
- * frames to send made of the input, frames that came written into a log, output
- * read back as STOMP. */
+ * frames to send made of the input, frames that came written into a log. */
 #ifndef STOMP_FUZZ_TALK_H
 #define STOMP_FUZZ_TALK_H
 
-#include "core/parser.h"
 #include "core/session.h"
 #include "support.h"
 
@@ -106,64 +104,6 @@ static inline void talk_kept_clear(talk_kept *kept) {
   size_t i;
   for (i = 0; i < TALK_KEPT; i++)
     stomp_frame_free(kept->frames[i]);
-}
-
-/* ---- Output ---- */
-
-/* What stands in the output of a session is STOMP: frames that its role may
- * send, whole, one of which settles the version; nothing behind a server's
- * ERROR. */
-typedef struct talk_reader {
-  stomp_role role;       /* of the session that wrote it */
-  stomp_version version; /* that it settled in the end */
-  stomp_parser *parser;
-  fuzz_memory memory;
-  size_t n_frames, n_beats;
-  bool over; /* ERROR came */
-} talk_reader;
-
-static inline void talk_reader_init(talk_reader *r, stomp_role role,
-                                    stomp_version version) {
-  static const stomp_limits limits = STOMP_LIMITS_DEFAULT;
-  memset(r, 0, sizeof *r);
-  r->role = role;
-  r->version = version;
-  fuzz_memory_init(&r->memory, SIZE_MAX, 0);
-  r->parser = stomp_parser_new(&limits, STOMP_UNSETTLED, &r->memory.memory);
-  FUZZ_CHECK(r->parser != NULL);
-}
-
-static inline void talk_reader_frame(talk_reader *r, stomp_frame *frame) {
-  bool first = frame->command == STOMP_CONNECT_COMMAND ||
-               frame->command == STOMP_CONNECTED_COMMAND;
-  bool of_server = frame->command >= STOMP_CONNECTED_COMMAND;
-  FUZZ_CHECK(of_server == (r->role == STOMP_SERVER));
-  FUZZ_CHECK(r->n_frames == 0 ? first || frame->command == STOMP_ERROR_COMMAND
-                              : !first);
-  FUZZ_CHECK(!r->over);
-  r->over = frame->command == STOMP_ERROR_COMMAND;
-  r->n_frames++;
-  stomp_parser_version(r->parser, r->version);
-  stomp_frame_free(frame);
-}
-
-/* Read what is there; true: it ends with a whole frame or beat. */
-static inline bool talk_reader_read(talk_reader *r, stomp_span in) {
-  stomp_frame *frame;
-  stomp_status status;
-  while ((status = stomp_parser_next(r->parser, &in, &frame)) != STOMP_MORE) {
-    FUZZ_CHECK(status > 0);
-    if (status == STOMP_FRAME)
-      talk_reader_frame(r, frame);
-    else
-      r->n_beats++;
-  }
-  return stomp_parser_is_idle(r->parser);
-}
-
-static inline void talk_reader_clear(talk_reader *r) {
-  stomp_parser_free(r->parser);
-  FUZZ_CHECK(r->memory.live == 0);
 }
 
 #endif

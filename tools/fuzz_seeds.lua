@@ -82,51 +82,36 @@ function targets.handshake(add)
   end
 end
 
--- ---- session: see session_fuzz.c; talk.h says how a frame is written
+-- ---- session and connection: see session_fuzz.c, connection_fuzz.c; talk.h says
+-- how a frame is written
 
-local caret = vectors.caret
 local COMMANDS = {}
 for i, name in ipairs { "CONNECT", "STOMP", "SEND", "SUBSCRIBE", "UNSUBSCRIBE", "ACK", "NACK", "BEGIN", "COMMIT",
   "ABORT", "DISCONNECT", "CONNECTED", "MESSAGE", "RECEIPT", "ERROR" } do
   COMMANDS[name] = i - 1
 end
 
+-- Their moves, by what a line of spec/vectors/session.md says.
+local SESSION = { feed = 0, connect = 2, accept = 3, send = 4, ack = 6, tick = 8, forward = 9, pause = 10,
+  disconnect = 11, refuse = 13, closed = 14, close = 15 }
+local CONNECTION = { feed = 0, message = 1, upgrade = 2, connect = 4, accept = 5, refuse = 6, send = 7, ack = 8,
+  disconnect = 9, close = 10, tick = 11, forward = 12, pause = 13, consume = 14, closed = 15 }
+local CODES = { ["0"] = 0, ["1000"] = 1, ["1001"] = 2, ["1005"] = 3, ["1006"] = 4, ["1007"] = 5, ["1002"] = 6 }
+
 local function word(text)
   return "\19" .. string.char(math.min(#text, 31)) .. text:sub(1, 31)
 end
 
--- COMMAND name=value … | body -> command, list of {name, value}, body
-local function short(text)
-  local head, body = text:match("^(.-) | (.*)$")
-  local command, list = nil, {}
-  for part in (head or text):gmatch("[^ ]+") do
-    local name, value = part:match("^(.-)=(.*)$")
-    if not command then
-      command = caret.decode(part)
-    elseif name then
-      list[#list + 1] = { caret.decode(name), caret.decode(value) }
-    end
-  end
-  return command, list, caret.decode(body or "")
-end
-
 local function outgoing(text)
-  local command, list, body = short(text)
+  local command, list, body = vectors.short(text)
   local n = math.min(#list, 4)
-  local out = { string.char(n + (body ~= "" and 0x80 or 0) - (n + (body ~= "" and 0x80 or 0)) % 5 + n),
-    string.char(COMMANDS[command] or 15) }
+  local out = { string.char(body and 0x82 + n or n), string.char(COMMANDS[command] or 15) }
   for i = 1, n do out[#out + 1] = word(list[i][1]) .. word(list[i][2]) end
-  if body ~= "" then out[#out + 1] = string.char(math.min(#body, 63)) .. body:sub(1, 63) end
+  if body then out[#out + 1] = string.char(math.min(#body, 63)) .. body:sub(1, 63) end
   return table.concat(out)
 end
 
-local function incoming(text)
-  local command, list, body = short(text)
-  local out = { command, "\n" }
-  for _, h in ipairs(list) do out[#out + 1] = h[1] .. ":" .. h[2] .. "\n" end
-  return table.concat(out) .. "\n" .. body .. "\0"
-end
-
+--- Octets that come, as moves of at most 255 of them.
 local function fed(bytes, move)
   local out = {}
   for at = 1, #bytes, 255 do
@@ -136,58 +121,92 @@ local function fed(bytes, move)
   return table.concat(out)
 end
 
-local CODES = { ["0"] = 0, ["1000"] = 1, ["1001"] = 2, ["1005"] = 3, ["1006"] = 4, ["1007"] = 5, ["1002"] = 6 }
+local function acknowledged(text, kind)
+  local n, transaction = text:match("^(%d+) ?(.*)$")
+  return string.char((n - 1) % 4 + kind + (transaction ~= "" and 0x20 or 0)) .. word(transaction)
+end
 
--- A line of spec/vectors/session.md -> a move; `now` is kept in `run`.
+-- Line -> name of the move, what follows it.
 local lines = {
-  ["<"] = function(text) return fed(incoming(text), "\0") end,
-  ["<<"] = function(text) return fed(caret.decode(text), "\0") end,
-  connect = function() return "\2" end,
-  accept = function(text) return "\3" .. word("a") .. word(text:match("=(.*)") or "b") end,
-  refuse = function(text) return "\13" .. word(text) .. word("why") end,
-  send = function(text) return "\4" .. outgoing(text) end,
-  ack = function(text)
-    local n, transaction = text:match("^(%d+) ?(.*)$")
-    return "\6" .. string.char((n - 1) % 4 + (transaction ~= "" and 0x20 or 0)) .. word(transaction)
-  end,
-  nack = function(text)
-    local n, transaction = text:match("^(%d+) ?(.*)$")
-    return "\6" .. string.char((n - 1) % 4 + 0x10 + (transaction ~= "" and 0x20 or 0)) .. word(transaction)
-  end,
-  disconnect = function() return "\11" end,
+  connect = function() return "connect", "" end,
+  accept = function(text) return "accept", word("a") .. word(text:match("=(.*)") or "b") end,
+  refuse = function(text) return "refuse", word(text) .. word("why") end,
+  send = function(text) return "send", outgoing(text) end,
+  ack = function(text) return "ack", acknowledged(text, 0) end,
+  nack = function(text) return "ack", acknowledged(text, 0x10) end,
+  disconnect = function() return "disconnect", "" end,
+  tick = function(text) return "tick", text == "busy" and "\0" or "\1" end,
+  pause = function() return "pause", "\1" end,
+  resume = function() return "pause", "\0" end,
+  close = function() return "close", "\0" end,
   at = function(text, run)
     local ms = math.max(0, tonumber(text) - run.now)
     run.now = tonumber(text)
-    return "\9" .. string.char(math.min(255, ms // 100), 100) .. "\9" .. string.char(ms % 100, 1)
+    return "forward", string.char(math.min(255, ms // 100), 100)
   end,
-  tick = function(text) return "\8" .. (text == "busy" and "\0" or "\1") end,
-  pause = function() return "\10\1" end,
-  resume = function() return "\10\0" end,
-  close = function() return "\15\0" end,
   ["end"] = function(text)
     local code, reason = text:match("^(%d+) ?(.*)$")
-    return "\14" .. string.char(CODES[code] or 7) .. word(reason)
+    return "closed", string.char(CODES[code] or 7) .. word(reason)
   end,
 }
 
-local function moves(block)
+local function moves(block, codes)
+  local message = codes.message and string.char(codes.message, 0x81) or string.char(codes.feed)
   local out, run = {}, { now = 0 }
   for _, line in ipairs(block.lines) do
     local name, text = line:match("^(%S+) ?(.*)$")
-    if lines[name] then out[#out + 1] = lines[name](text, run) end
+    if name == "<" or name == "<<" then
+      out[#out + 1] = fed(name == "<" and vectors.octets_of_short(text) or vectors.caret.decode(text), message)
+    elseif lines[name] then
+      local move, rest = lines[name](text, run)
+      out[#out + 1] = string.char(codes[move]) .. rest
+      if move == "connect" and codes.upgrade then out[#out + 1] = string.char(codes.upgrade) end
+    end
   end
   return table.concat(out)
 end
 
-function targets.session(add)
+--- For each vector of a session: role and versions as bits, heart-beats, the block.
+local function sessions(each)
   for i, vector in ipairs(vectors.read "spec/vectors/session.md") do
     local versions, named = vectors.options(vector.blocks[1], {})
-    local flags = (named.server and 1 or 0) + (named.escape_connect and 2 or 0)
     local which = 0
     for _, version in ipairs(versions) do which = which + (1 << (VERSIONS[version] - 1)) end
     local beats = (named.send or 10000) // 100 % 16 + (named.receive or 10000) // 100 % 16 * 16
+    each(i, named, which, beats, vector.blocks[1])
+  end
+end
+
+function targets.session(add)
+  sessions(function(i, named, versions, beats, block)
+    local flags = (named.server and 1 or 0) + (named.escape_connect and 2 or 0)
     for forgive = 0, 16, 16 do
-      add(string.char(flags + forgive, which, i % 256, i % 64, i % 3 * 20, beats), moves(vector.blocks[1]))
+      add(string.char(flags + forgive, versions, i % 256, i % 64, i % 3 * 20, beats), moves(block, SESSION))
+    end
+  end)
+end
+
+function targets.connection(add)
+  local upgrade = string.char(CONNECTION.connect, CONNECTION.upgrade)
+  sessions(function(i, named, versions, beats, block)
+    local role, begin = named.server and 1 or 0, named.server and upgrade or ""
+    for flags = 0, 8, 2 do -- bare, proxy, ignore
+      add(string.char(role + flags, versions + i % 3 * 8, i % 256, i % 64, i % 32, beats, i % 8),
+        begin .. moves(block, CONNECTION))
+    end
+  end)
+  for i, vector in ipairs(vectors.read "spec/vectors/handshake.md") do
+    local _, named = vectors.options(vector.blocks[1])
+    local flags = (named.server and 1 or 0) + (named.proxy and 4 or 0)
+    add(string.char(flags, 0, i % 256, i % 16, i % 4, 0, 0), string.char(CONNECTION.connect)
+      .. fed(http(vector.blocks[1]), string.char(CONNECTION.feed)))
+  end
+  for i, vector in ipairs(vectors.read "spec/vectors/websocket.md") do
+    local _, named = vectors.options(vector.blocks[1])
+    for role = 0, 1 do
+      local stream = frames.read(vector.blocks[1], role == 1)
+      add(string.char(role + (named.strict and 16 or 0), 0, i % 256, i % 8, i % 8, 0, i % 3), upgrade
+        .. fed(stream.bytes, string.char(CONNECTION.feed)) .. string.char(CONNECTION.consume, 255))
     end
   end
 end

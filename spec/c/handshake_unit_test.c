@@ -261,6 +261,12 @@ static void test_calls_out_of_turn(void) {
   CHECK(!stomp_handshake_is_refused(b.h) && !stomp_handshake_in_proxy(b.h));
   CHECK(stomp_handshake_body(b.h).len == 0);
   bench_close(&b);
+  bench_init(&b, false); /* an answer to what was not asked */
+  bench_open(&b, 4096);
+  CHECK(stomp_handshake_next(b.h, &none) == STOMP_MORE);
+  CHECK(give(&b, "HTTP/1.1 101 X\r\n") == STOMP_UGARBAGE);
+  CHECK(stomp_handshake_error(b.h)->offset == 0);
+  bench_close(&b);
   stomp_handshake_free(NULL);
 }
 

@@ -6,27 +6,7 @@ local core = require "stomp.core"
 local vectors = require "spec.support.vectors"
 local caret = vectors.caret
 
--- COMMAND name=value … | body -> command, list of {name, value}, body
-local function short(text)
-  local head, body = text:match("^(.-) | (.*)$")
-  local command, list = nil, {}
-  for word in (head or text):gmatch("[^ ]+") do
-    local name, value = word:match("^(.-)=(.*)$")
-    if not command then
-      command = caret.decode(word)
-    elseif name then
-      list[#list + 1] = { caret.decode(name), caret.decode(value) }
-    end
-  end
-  return command, list, body and caret.decode(body)
-end
-
-local function octets(text)
-  local command, headers, body = short(text)
-  local out = { command, "\n" }
-  for _, h in ipairs(headers) do out[#out + 1] = h[1] .. ":" .. h[2] .. "\n" end
-  return table.concat(out) .. "\n" .. (body or "") .. "\0"
-end
+local short, octets = vectors.short, vectors.octets_of_short
 
 local function value_text(bytes)
   return (caret.encode(bytes):gsub(" ", "^x20"))

@@ -93,4 +93,29 @@ local function octets(block)
   return caret.decode(table.concat(block.lines, "\n"))
 end
 
-return { read = read, options = options, octets = octets, caret = caret }
+--- A frame in one line: COMMAND name=value … | body -> command, list of {name, value}, body
+local function short(text)
+  local head, body = text:match("^(.-) | (.*)$")
+  local command, list = nil, {}
+  for word in (head or text):gmatch("[^ ]+") do
+    local name, value = word:match("^(.-)=(.*)$")
+    if not command then
+      command = caret.decode(word)
+    elseif name then
+      list[#list + 1] = { caret.decode(name), caret.decode(value) }
+    end
+  end
+  return command, list, body and caret.decode(body)
+end
+
+--- What it is on the wire, its values raw.
+local function octets_of_short(text)
+  local command, headers, body = short(text)
+  local out = { command, "\n" }
+  for _, h in ipairs(headers) do out[#out + 1] = h[1] .. ":" .. h[2] .. "\n" end
+  return table.concat(out) .. "\n" .. (body or "") .. "\0"
+end
+
+return {
+  read = read, options = options, octets = octets, caret = caret, short = short, octets_of_short = octets_of_short,
+}

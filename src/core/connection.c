@@ -17,6 +17,8 @@ static stomp_status begin_message(void *user, size_t size, bool urgent,
                                   uint8_t **at) {
   stomp_connection *c = user;
   stomp_status status = STOMP_OK;
+  if (!c->upgraded)
+    return STOMP_ISTATE; /* a server that refuses before it was asked */
   if (!urgent && size > c->limits.outbox)
     return STOMP_LOUTBOX;
   if (!urgent && stomp_buffer_len(&c->out) + size > c->limits.outbox)
@@ -186,7 +188,7 @@ void stomp_connection_say_close(stomp_connection *c, uint16_t code,
     c->ended = true;
     return;
   }
-  if (c->linger_until != STOMP_NEVER)
+  if (c->ended || c->linger_until != STOMP_NEVER)
     return;
   c->linger_until = c->now + c->linger;
   if (stomp_websocket_close(c->websocket, code, text) != STOMP_OK)

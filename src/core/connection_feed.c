@@ -77,9 +77,9 @@ static stomp_status feed_websocket(stomp_connection *c, stomp_span *in) {
       if (event.first)
         c->skipping = false;
       status = feed_session(c, event.data);
-      if (status != STOMP_OK)
-        return status;
     }
+    if (status < 0 || c->ended) /* what follows is of no interest any more */
+      return status;
   }
   return status == STOMP_MORE
            ? STOMP_OK
@@ -121,6 +121,12 @@ static stomp_status feed_handshake(stomp_connection *c, stomp_span *in) {
   return STOMP_OK;
 }
 
+/* What a failure is told as: what came first. ERROR is a frame for the owner. */
+static stomp_status told(const stomp_connection *c) {
+  const stomp_error *error = stomp_session_error(c->session);
+  return error->status == STOMP_BERROR ? STOMP_OK : error->status;
+}
+
 stomp_status stomp_connection_feed(stomp_connection *c, const void *bytes,
                                    size_t len, uint64_t now_ms) {
   stomp_span in = { bytes, len };
@@ -130,15 +136,13 @@ stomp_status stomp_connection_feed(stomp_connection *c, const void *bytes,
   c->counts.bytes_received += len;
   if (len)
     stomp_session_alive(c->session, now_ms);
-  if (c->ended) {
-    const stomp_error *error = stomp_session_error(c->session);
-    return error->status == STOMP_BERROR ? STOMP_OK : error->status;
-  }
+  if (c->ended)
+    return told(c);
   if (!c->upgraded)
     status = feed_handshake(c, &in);
   if (status == STOMP_OK && c->upgraded && in.len)
     status = c->websocket ? feed_websocket(c, &in) : feed_session(c, in);
-  return status;
+  return c->ended ? told(c) : status;
 }
 
 stomp_frame *stomp_connection_next(stomp_connection *c) {

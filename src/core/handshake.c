@@ -211,6 +211,8 @@ stomp_status stomp_handshake_next(stomp_handshake *h, stomp_span *in) {
     return h->error.status;
   if (h->step == DONE)
     return STOMP_OK;
+  if (!h->server && !h->started && in->len)
+    return stomp_handshake_fail(h, STOMP_UGARBAGE, "before the request");
   while (status == STOMP_MORE && in->len)
     status = h->step == BODY ? stomp_handshake_read_body(h, in)
                              : stomp_handshake_read_head(h, in);
