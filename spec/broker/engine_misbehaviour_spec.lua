@@ -282,6 +282,23 @@ describe("the broker engine, misbehaving,", function()
     assert.equal(20, broker:stats().cuts)
   end)
 
+  it("gives what a cut connection held to none that is cut with it", function()
+    for _, name in ipairs { "cut", "shut" } do
+      local broker, a, b, c = setup(3)
+      a:subscribe("1", "/queue/x", "client", { ["prefetch-count"] = "2" })
+      b:subscribe("1", "/queue/x", "client", { ["prefetch-count"] = "1" })
+      for i = 1, 4 do c:publish("/queue/x", tostring(i)) end
+      b:subscribe("2", "/queue/x") -- takes all that it can get, and acknowledges nothing
+      c:publish("/queue/x", "5")
+      assert.equal(3, broker:stats().unacknowledged)
+      b.got = {}
+      if name == "cut" then broker:cut(nil, clients.now(broker)) else broker:shut(clients.now(broker)) end
+      assert.same({}, b.got)
+      assert.equal(3, broker:stats().queued)
+      assert.equal(name == "cut" and "cut" or "closed", b.ended)
+    end
+  end)
+
   it("raises at the caller's line what it cannot be told", function()
     local broker = clients.engine()
     for text, switches in pairs {

@@ -17,6 +17,7 @@
 --   engine:deadline(session)               when tick must be called, or nil
 --   engine:tick(session, now)
 --   engine:close(session, now)             its connection is over
+--   engine:cut(selector, now), engine:shut(now), engine:misbehave(switches, now)
 --
 -- and what a peer is to the engine:
 --
@@ -115,10 +116,16 @@ function methods:close(session, now)
   self.destinations:drop_replies(session)
 end
 
-local function cut(self, session)
-  self.counts.cuts = self.counts.cuts + 1
-  self:close(session, self.shared.now)
-  session.peer:cut()
+-- Several at once: none of them is handed what another held.
+local function end_all(self, list)
+  for _, session in ipairs(list) do session:finish() end
+  for _, session in ipairs(list) do self:close(session, self.shared.now) end
+end
+
+local function cut_all(self, list)
+  self.counts.cuts = self.counts.cuts + #list
+  end_all(self, list)
+  for _, session in ipairs(list) do session.peer:cut() end
 end
 
 -- ---- Frames
@@ -148,7 +155,7 @@ end
 local function meet_misfortune(self, session, frame)
   local wrong = self.wrong
   if wrong:strikes("cut_on", frame, session) then
-    cut(self, session)
+    cut_all(self, { session })
   elseif wrong:strikes("error_on", frame, session) then
     session:refuse("Refused on purpose",
       frame.headers.destination or frame.command, frame)
@@ -173,7 +180,7 @@ function methods:frame(session, frame, now)
   end
   session:finish() -- it is handled, and its answers are lost
   handle(self, session, frame)
-  cut(self, session)
+  cut_all(self, { session })
 end
 
 -- What its queues hold for it.
@@ -236,14 +243,20 @@ function methods:refuses_connects() return self.wrong.refuse_connects end
 --- Cut every session, or those for which selector(session) says so; how many.
 function methods:cut(selector, now)
   self.shared.now = now
-  local n = 0
+  local list = {}
   for _, session in ipairs(self:in_order()) do
-    if not selector or selector(session) then
-      cut(self, session)
-      n = n + 1
-    end
+    if not selector or selector(session) then list[#list + 1] = session end
   end
-  return n
+  cut_all(self, list)
+  return #list
+end
+
+--- End every session in order.
+function methods:shut(now)
+  self.shared.now = now
+  local list = self:in_order()
+  end_all(self, list)
+  for _, session in ipairs(list) do session.peer:close() end
 end
 
 -- ---- Questions

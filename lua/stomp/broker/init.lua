@@ -254,10 +254,7 @@ function methods:close()
   self.closed, self.stopped = true, true
   stop_listening(self)
   self.engine:misbehave({}, self.loop.now())
-  for _, session in ipairs(self.engine:in_order()) do
-    self.engine:close(session, self.loop.now())
-    session.peer:close()
-  end
+  self.engine:shut(self.loop.now())
   self.changed:signal()
 end
 
