@@ -43,13 +43,9 @@ commands.STOMP = commands.CONNECT
 
 local nothing = { size = 256 } -- what an ACK in a transaction holds
 
--- Now, or at COMMIT; the message is held until then. Whether it is done.
-local function do_or_defer(engine, session, frame, message, deferred)
+-- At COMMIT; the message is held until then.
+local function defer(engine, session, frame, message, deferred)
   local id = frame.headers.transaction
-  if not id then
-    deferred.action()
-    return true
-  end
   local list = session.transactions[id]
   if not list then
     session:refuse("Bad transaction", "no transaction " .. id, frame)
@@ -60,7 +56,6 @@ local function do_or_defer(engine, session, frame, message, deferred)
     deferred.message = message
     list[#list + 1] = deferred
   end
-  return false
 end
 
 --- A transaction ends; what was to be done in it.
@@ -111,7 +106,7 @@ function commands.SEND(engine, session, frame)
   if not kind then
     return session:refuse("Unknown destination", destination, frame)
   end
-  local message = destinations.new_message(frame.headers, frame.body)
+  local message = destinations.new_message(frame.headers, frame.body, kind)
   if kind == "temporary" then
     message.destination = all:reply_queue(session, destination)
   end
@@ -120,11 +115,12 @@ function commands.SEND(engine, session, frame)
   elseif not message.destination or not all:rewrite_reply(session, message) then
     return session:refuse("Too many reply queues", destination, frame)
   end
-  local done = do_or_defer(engine, session, frame, message, {
+  if not frame.headers.transaction then return all:publish(message) end
+  defer(engine, session, frame, message, {
     action = function() all:publish(message) end,
     frame = frame,
   })
-  if not done then return false end
+  return false
 end
 
 -- ---- Subscriptions
@@ -219,14 +215,14 @@ local function acknowledge(engine, session, frame)
   if not delivery then
     return session:refuse("Unexpected " .. frame.command, why, frame)
   end
+  local function settle()
+    if session.deliveries[delivery.key] ~= delivery then return end -- unsubscribed
+    engine.destinations:settle(session, delivery, nack, headers.requeue == "false")
+  end
+  if not headers.transaction then return settle() end
   delivery.promised = headers.transaction
-  do_or_defer(engine, session, frame, nothing, {
-    action = function()
-      if session.deliveries[delivery.key] ~= delivery then return end -- unsubscribed
-      engine.destinations:settle(session, delivery, nack, headers.requeue == "false")
-    end,
-    undo = function() delivery.promised = nil end,
-  })
+  defer(engine, session, frame, nothing,
+    { action = settle, undo = function() delivery.promised = nil end })
 end
 
 commands.ACK = acknowledge

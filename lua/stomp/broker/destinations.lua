@@ -37,17 +37,14 @@ local function new(most, counts)
   return self
 end
 
-local patterns = {
-  { "^/topic/.", "topic" }, { "^/queue/.", "queue" }, { "^[^/]", "queue" },
-  { "^/temp%-queue/.", "temporary" }, { "^/reply%-queue/.", "reply" },
-}
+local kinds = { topic = "topic", queue = "queue", ["temp-queue"] = "temporary",
+  ["reply-queue"] = "reply" }
 
 --- What kind of destination it is: "topic", "queue", "temporary", "reply", or nil.
 local function kind_of(destination)
-  for _, pattern in ipairs(patterns) do
-    if destination:match(pattern[1]) then return pattern[2] end
-  end
-  return nil
+  local prefix = destination:match("^/([^/]+)/.")
+  if prefix then return kinds[prefix] end
+  return destination:find("^[^/]") and "queue" or nil
 end
 
 -- ---- Messages
@@ -61,15 +58,15 @@ local own = {
 
 local function by_name(a, b) return a[1] < b[1] end
 
---- The message that a SEND makes.
-local function new_message(headers, body)
+--- The message that a SEND to a destination of this kind makes.
+local function new_message(headers, body, kind)
   local kept = {}
   for name, value in pairs(headers) do
     if not own[name] then kept[#kept + 1] = { name, value } end
   end
   table.sort(kept, by_name) -- the same run gives the same bytes
   return {
-    destination = headers.destination, headers = kept, body = body,
+    destination = headers.destination, kind = kind, headers = kept, body = body,
     size = size_of(kept, body) + #headers.destination,
   }
 end
@@ -179,15 +176,14 @@ local function publish_to_reply(self, message)
 end
 
 function methods:publish(message)
-  local destination = message.destination
-  local kind = kind_of(destination)
+  local destination, kind = message.destination, message.kind
   self.counts.messages_in = self.counts.messages_in + 1
   self.figures:count(destination, "published")
   if kind == "topic" then
     for _, s in ipairs(self.topics[destination] or {}) do
       if not s.session.ending then deliver(self, s, message) end
     end
-  elseif kind == "reply" then
+  elseif kind ~= "queue" then
     publish_to_reply(self, message)
   else
     enqueue(self, queue_of(self, destination), message)

@@ -174,6 +174,7 @@ function methods:frame(session, frame, now)
   self.counts.frames_received = self.counts.frames_received + 1
   if session.refused then return end
   session.n_frames = session.n_frames + 1
+  if self.wrong.harmless then return handle(self, session, frame) end
   if meet_misfortune(self, session, frame) then return end
   if not self.wrong:strikes("cut_after", frame, session) then
     return handle(self, session, frame)

@@ -70,6 +70,7 @@ local function new(given, level)
   return setmetatable({
     rules = rules,
     left = given.times or math.huge,
+    harmless = next(rules) == nil, -- nothing strikes
     delay = given.delay or 0,
     silent = given.silent or false,
     refuse_connects = given.refuse_connects or false,
