@@ -210,8 +210,8 @@ autobahn: ## Autobahn's WebSocket suite against our client role (needs a Python 
 	@$(MAKE) -s all
 	@tools/autobahn.sh
 
-bench: ## speed and memory against @stomp/stompjs, as ratios
-	@tools/deps.sh build bench
+bench: ## speed and memory against @stomp/stompjs, as ratios; what confirming costs
+	@tools/deps.sh build test bench
 	@$(MAKE) -s all
 	@bench/run.sh
 

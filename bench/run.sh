@@ -57,3 +57,16 @@ row publish-64KiB publish 65536 40000 10000
 echo
 echo "permessage-deflate: messages of JSON through two core.connections, both sides"
 lua5.4 bench/deflate.lua
+
+# What confirmation costs on RabbitMQ, which itself does half as much again for a
+# message that asks for a RECEIPT
+broker=$here/$out/rabbitmq
+rm -rf "$broker"
+tools/rabbitmq.sh start "$broker" >$out/rabbitmq.log
+trap 'kill $server 2>/dev/null; tools/rabbitmq.sh stop "$broker" >/dev/null 2>&1' \
+  EXIT INT TERM
+lua5.4 bench/confirm.lua "$(cat "$broker/url")" 100 20000 1000 "$runs" guest guest |
+  awk '{ rate[$1] = $2; cpu[$1] = $3 } END {
+    printf "%-16s %10.0f msg/s %8.2f us, 1000 tasks | flush every 1000 %8.0f msg/s %8.2f us | unconfirmed %8.0f msg/s %8.2f us | %.0f %% of unconfirmed\n",
+      "confirm-100B", rate["confirmed"], cpu["confirmed"], rate["flushed"], cpu["flushed"],
+      rate["unconfirmed"], cpu["unconfirmed"], 100 * rate["confirmed"] / rate["unconfirmed"] }'

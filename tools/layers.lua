@@ -110,7 +110,7 @@ local levels = {
   "core lws loop.timers",
   "errors check queue register hints unique chance backoff statistics streams loop.tasks",
   "url json trace tracer unacked headers failures loop.scheduler",
-  "message options proxy worker pool transport.lws difference",
+  "message options proxy worker pool pipeline transport.lws difference",
   "pump events leaving connector transport.replay",
   "receipts room backlog replay",
   "sending",

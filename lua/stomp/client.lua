@@ -23,6 +23,7 @@ local events_module = require "stomp.events"
 local failures = require "stomp.failures"
 local leaving = require "stomp.leaving"
 local life = require "stomp.life"
+local pipeline_module = require "stomp.pipeline"
 local pump_module = require "stomp.pump"
 local queue = require "stomp.queue"
 local reconnect_module = require "stomp.reconnect"
@@ -60,6 +61,7 @@ local function new(loop, settings, urls, trace)
     router = nil,
     transactions = nil,
     requests = nil,
+    pipeline = nil,
     reconnector = nil,
     leaving = false,
     draining = false,
@@ -71,6 +73,7 @@ local function new(loop, settings, urls, trace)
   self.router = router_module.new(self, self.receipts, self.events)
   self.transactions = transaction_module.new(self)
   self.requests = request_module.new(self)
+  self.pipeline = pipeline_module.new(self)
   self.reconnector = reconnect_module.new(self, settings.reconnect, urls)
   self.pump.router = self.router
   self.pump.lost = function(ended) return self.reconnector:lost(ended) end
@@ -118,12 +121,13 @@ end
 -- @tparam string destination
 -- @tparam string|table body any bytes, or a table that goes out as JSON
 -- @tparam[opt] table headers { name = value }, or a list of { name, value }
--- @tparam[opt] table options confirm (wait for the RECEIPT; adds
--- persistent:true), timeout (seconds), content_length = false, transaction (an
--- object of begin, or its id: `confirm` then returns at once, and the commit
--- waits for the RECEIPT), idempotent (name of a header, or true for
--- "idempotency-key": it gets an id of this send alone, the same however often the
--- client sends it, so a receiver can tell a second copy)
+-- @tparam[opt] table options confirm (wait for the RECEIPT, and send again after
+-- a reconnect until it is here; adds persistent:true; "once": never again;
+-- "later": return at once, flush waits for it), timeout (seconds), content_length
+-- = false, transaction (an object of begin, or its id: `confirm` then returns at
+-- once, and the commit waits for the RECEIPT), idempotent (name of a header, or
+-- true for "idempotency-key": it gets an id of this send alone, the same however
+-- often the client sends it, so a receiver can tell a second copy)
 -- @treturn[1] true
 -- @treturn[2] nil, message, err: invalid (nothing was sent), timeout (no RECEIPT:
 -- outcome unknown; no room: nothing was sent), limit (larger than limits.outbox)
@@ -172,12 +176,14 @@ end
 --- Wait until every confirmed send so far has its RECEIPT.
 -- @tparam[opt] number timeout seconds; confirm_timeout without it
 -- @treturn[1] true
--- @treturn[2] nil, message, err: timeout, and that of the first which failed
+-- @treturn[2] nil, message, err: of the first send with confirm = "later" that
+-- failed since the last flush; timeout, or how the connection ended
 -- @standard STOMP 1.2, "RECEIPT"
 function methods:flush(timeout)
   check.timeout(timeout, 2)
   timeout = timeout or self.settings.confirm_timeout
-  return self.receipts:flush(self.pump.loop.now() + timeout, timeout)
+  return self.pipeline:verdict(
+    self.receipts:flush(self.pump.loop.now() + timeout, timeout))
 end
 
 --- The next message of any subscription that has neither a handler nor a waiter

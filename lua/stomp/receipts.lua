@@ -36,6 +36,7 @@ function methods:expect(what, id)
   -- and, where it is so (few are, and a table that grows costs):
   --   again       what is sent again after a reconnect
   --   kept        another one sends it again
+  --   keeper      is told when it fails: nobody waits for it alone
   --   connection  on which it was sent last, sent_at: when
   --   suspect     it may have ended a connection
   register.put(self.open, id, entry)
@@ -49,8 +50,10 @@ local function drop(self, entry)
   return true
 end
 
--- Tell those who flush that this one is answered, or that it never will be.
+-- Tell those who flush, and whoever keeps it, that this one is answered, or that it
+-- never will be.
 local function tell_followers(self, entry, message, err)
+  if err and entry.keeper then entry.keeper:failed(message, err) end
   for _, follower in ipairs(entry.followers or {}) do
     follower.left = follower.left - 1
     if err and not follower.err then

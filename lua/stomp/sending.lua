@@ -114,6 +114,14 @@ local function withdraw(client, entry)
   if entry.item then client.reconnector.backlog:remove(entry.item) end
 end
 
+-- What is sent again on the next connection.
+local function keep(client, entry, command, headers, body, options)
+  if client.reconnector.options then
+    entry.again = { command = command, headers = headers, body = body,
+      options = options }
+  end
+end
+
 --- The same with a receipt, which is waited for; across connections unless
 -- `how` is "once". `how` may be a function, which gets the entry and cares for
 -- that itself.
@@ -125,9 +133,8 @@ local function transmit_confirmed(client, timeout, command, what, headers, body,
   set_header(headers, "receipt", entry.id)
   if type(how) == "function" then
     how(entry)
-  elseif how ~= "once" and client.reconnector.options then
-    entry.again = { command = command, headers = headers, body = body,
-      options = options }
+  elseif how ~= "once" then
+    keep(client, entry, command, headers, body, options)
   end
   local ok, message, err = transmit(client, timeout, command, what, headers, body,
     options, entry, on_sent)
@@ -140,20 +147,36 @@ local function transmit_confirmed(client, timeout, command, what, headers, body,
   return ok, message, err
 end
 
---- The same within a transaction: COMMIT waits for the RECEIPT.
+--- The same, but `keeper` waits for the RECEIPT: a transaction, whose COMMIT does,
+-- or the client's pipeline.
 local function transmit_expecting(client, timeout, command, what, headers, body,
-                                  options, transaction)
+                                  options, keeper)
   local receipts = client.receipts
   local entry = receipts:expect(command .. " " .. what)
   set_header(headers, "receipt", entry.id)
+  if keeper == client.pipeline then
+    entry.keeper = keeper
+    keep(client, entry, command, headers, body, options)
+  end
   local ok, message, err = transmit(client, timeout, command, what, headers, body,
     options, entry)
   if not ok then
     receipts:forget(entry)
     return nil, message, err
   end
-  transaction:expect(entry)
+  keeper:expect(entry)
   return true
+end
+
+-- confirm = "later"
+local function transmit_pipelined(client, timeout, destination, headers, body,
+                                  options)
+  local pipeline = client.pipeline
+  local ok, message, err =
+    pipeline:make_room(client.pump.loop.now() + timeout, timeout)
+  if not ok then return nil, message, err end
+  return transmit_expecting(client, timeout, "SEND", destination, headers, body,
+    options, pipeline)
 end
 
 -- What link:send is to be told.
@@ -174,6 +197,8 @@ local function put(client, options, transaction, destination, headers, body)
   elseif transaction then
     return transmit_expecting(client, timeout, "SEND", destination, headers, body,
       told, transaction)
+  elseif options.confirm == "later" then
+    return transmit_pipelined(client, timeout, destination, headers, body, told)
   end
   return transmit_confirmed(client, timeout, "SEND", destination, headers, body,
     told, options.confirm)
@@ -199,9 +224,10 @@ end
 
 local function check_options(given, level)
   given = check.options(given, send_options, level + 1)
-  if type(given.confirm) == "string" and given.confirm ~= "once" then
-    error(("option 'confirm': true, false or \"once\" expected, got \"%s\"")
-      :format(given.confirm), level + 1)
+  local confirm = given.confirm
+  if type(confirm) == "string" and confirm ~= "once" and confirm ~= "later" then
+    error(("option 'confirm': true, false, \"once\" or \"later\" expected, got \"%s\"")
+      :format(confirm), level + 1)
   end
   return given
 end
