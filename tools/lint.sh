@@ -51,6 +51,10 @@ machine_paths() { # nothing of the machine it was written on
   return 0
 }
 
+of_modules() { # a tool that loads what gcc built
+  LUA_PATH="lua/?.lua;lua/?/init.lua;;" LUA_CPATH="build/lint/gcc-5.4/?.so;;" lua5.4 "$@"
+}
+
 check "gcc, no warnings, Lua 5.4" build gcc 5.4
 check "gcc, no warnings, Lua 5.1" build gcc 5.1
 check "gcc, no warnings, without zlib" make -s core ZLIB=no BUILD=build/lint/no-zlib CFLAGS="-O2 -Werror"
@@ -63,6 +67,9 @@ check "symbols of the core" core_symbols
 check "symbols of the modules" exports
 check "docs/errors.md is what error.h says" lua5.4 tools/errors.lua --check
 check "docs/protocol.md has the tables of the core" lua5.4 tools/protocol.lua --check
+check "docs/api.txt is the interface" of_modules tools/apidump.lua --check
+check "every public function has a doc comment" of_modules tools/docscov.lua
+check "types/ has the names of docs/api.txt" lua5.4 tools/typescov.lua
 check "no paths of a machine" machine_paths
 check "rockspecs" sh -c 'for f in *.rockspec; do luarocks lint "$f" || exit 1; done'
 

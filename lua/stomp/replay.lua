@@ -222,7 +222,7 @@ end
 
 -- ---- All ----
 
-local known = {
+local replay_options = {
   client = "number", ignore = "table", speed = "number", timeout = "number",
   loop = "table",
 }
@@ -245,7 +245,7 @@ local function replay(where, program, options, level)
   level = (level or 1) + 1
   check.argument("file", where, "string userdata table", level)
   check.argument("program", program, "function nil", level)
-  options = check.options(options, known, level)
+  options = check.options(options, replay_options, level)
   local events, message, err = tracer.read(where)
   if not events then return nil, message, err end
   local ok

@@ -25,6 +25,8 @@ local random_module = require "stomp.testing.random"
 
 local testing = {}
 
+local world_options = { seed = "number" }
+
 local methods = {}
 local mt = { __name = "stomp.testing.world", __index = methods }
 
@@ -32,7 +34,7 @@ local mt = { __name = "stomp.testing.world", __index = methods }
 -- @tparam[opt] table options `seed` (a number: the same seed, the same run) [1]
 -- @treturn world
 function testing.world(options)
-  options = check.options(options, { seed = "number" }, 2)
+  options = check.options(options, world_options, 2)
   local random = random_module.new(options.seed or 1)
   local clock = clock_module.new()
   local network = network_module.new(clock, random:fork())

@@ -115,6 +115,8 @@ local function new(clock, random, conditions)
   return self
 end
 
+--- Its two ends.
+-- @local
 function methods:join(client, server)
   local up, down = self.up, self.down
   up.from, up.to, down.from, down.to = client, server, server, client
