@@ -93,7 +93,6 @@ end
 
 --- A session for a peer.
 function methods:open(peer, now)
-  self.shared.now = now
   self.last_session = self.last_session + 1
   local session = sessions.new(self.last_session, peer, self.shared)
   session.connect_by = now + self.connect_time
