@@ -242,6 +242,30 @@ local function add_words(entries)
   end
 end
 
+-- Fields of errors, as docs/errors.md has them; what the sources set must be there.
+local function add_error_fields(entries)
+  local known = { kind = true, name = true, message = true }
+  for name in table.concat(lines_of("docs/errors.md"), "\n"):gmatch("\n| `([%l_]+)` |") do known[name] = true end
+  for name in pairs(known) do add(entries, { name = "err." .. name, kind = "field" }) end
+  local function check(path, text, pattern)
+    for name in text:gmatch(pattern) do
+      assert(known[name], ("%s sets err.%s, which docs/errors.md does not name"):format(path, name))
+    end
+  end
+  local c = table.concat(lines_of("src/lua/support.c"), "\n")
+  c = c:match("\nint push_error%(.-\n}") .. c:match("\nint push_end%(.-\n}")
+    .. c:match("\nstatic void set_answer%(.-\n}")
+  check("src/lua/support.c", c, 'lua_setfield%(L, %-2, "([%l_]+)"%)')
+  check("src/lua/support.c", c, 'set_number%(L, "([%l_]+)"')
+  local pipe = assert(io.popen("find lua/stomp -name '*.lua'"))
+  for path in pipe:lines() do
+    local text = table.concat(lines_of(path), "\n")
+    check(path, text, "err%.([%l_]+) = ")
+    check(path, text, "err%.([%l_]+), err%.")
+  end
+  pipe:close()
+end
+
 -- ---- All ----
 
 -- Of the C module what only the project's modules use.
@@ -259,12 +283,14 @@ function api.entries()
   add_module(entries, "scheduler", require "stomp.loop.scheduler")
   add_module(entries, "transport", require "stomp.transport.lws")
   with_objects(function(objects)
+    for figure in pairs(objects.client:stats()) do add(entries, { name = "stats." .. figure, kind = "field" }) end
     for prefix, object in pairs(objects) do
       add_object(entries, prefix, object, prefix == "message" and frame_own)
     end
   end)
   add_options(entries)
   add_words(entries)
+  add_error_fields(entries)
   table.sort(entries, function(a, b) return a.name < b.name end)
   return entries
 end

@@ -22,6 +22,31 @@ for _, row in ipairs {
 } do
   out[#out + 1] = ("| %s | – | %s |"):format(row[1], row[2])
 end
+for _, line in ipairs { "", "Fields of `err`, besides `kind`, `name` and `message` (which `tostring` gives):", "",
+  "| field | of | what |", "| --- | --- | --- |" } do
+  out[#out + 1] = line
+end
+for _, row in ipairs {
+  { "detail", "failures of the core", "what names the offending thing, also part of the message" },
+  { "offset", "protocol, limit", "the byte of the stream, from the first that was fed" },
+  { "status", "upgrade", "of the HTTP answer" },
+  { "headers", "upgrade", "of the HTTP answer: name in small letters = value" },
+  { "body", "upgrade", "of the HTTP answer, its beginning" },
+  { "code", "ends", "of the WebSocket's close frame" },
+  { "reason", "ends", "of the WebSocket's close frame" },
+  { "after", "ends", "the frames that were sent last, newest first: a list of `{command, destination}`" },
+  { "frame", "broker", "the ERROR frame" },
+  { "hint", "ends", "what is known about such an answer of a broker, also in brackets in the message" },
+  { "permanent", "connecting", "true: another attempt will not help" },
+  { "attempts", "connecting", "how many were made, where there were several" },
+  { "outcome", "sends, requests, commits", "`\"unknown\"`: it was sent, nobody knows whether it was taken" },
+  { "traceback", "handler", "of the error in the program's function" },
+  { "value", "handler", "what that function raised" },
+  { "expected", "handler, of `stomp.replay`", "the frame in the trace" },
+  { "got", "handler, of `stomp.replay`", "the frame that the program sent" },
+} do
+  out[#out + 1] = ("| `%s` | %s | %s |"):format(row[1], row[2], row[3])
+end
 local text = table.concat(out, "\n") .. "\n"
 
 if arg[1] == "--check" then

@@ -1,7 +1,7 @@
 -- SPDX-License-Identifier: MIT
 -- The annotations in types/ have exactly the names of docs/api.txt: functions with
--- their parameters, fields, options (classes stomp.options.*), events and kinds of
--- errors (aliases). And each is Lua.
+-- their parameters, fields, options (classes stomp.options.*), figures, fields of
+-- errors, events and kinds of errors (aliases). And each is Lua.
 --   lua5.4 tools/typescov.lua
 local bad = 0
 
@@ -28,7 +28,9 @@ local function read(path)
     local name, parameters = line:match("^function ([%w_.:]+)%((.*)%) end$")
     if opened then class, fields, alias = opened, {}, nil end
     if line:find("^%-%-%-@alias") then alias = aliases[line:match("@alias (%S+)")] end
-    if field and class and class:find("^stomp%.options%.") then
+    if class == "stomp.Error" and field then
+      there["err." .. field] = path
+    elseif field and class and (class:find("^stomp%.options%.") or class == "stomp.stats") then
       there[class:gsub("^stomp%.", "") .. "." .. field] = path
     elseif field then
       fields[#fields + 1] = field

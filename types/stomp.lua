@@ -21,6 +21,7 @@
 ---@field kind stomp.ErrorKind
 ---@field message string begins with the kind
 ---@field name? string of the C core's failures, stable
+---@field detail? string what names the offending thing
 ---@field offset? integer byte of the stream
 ---@field status? integer of a refused upgrade
 ---@field headers? table<string, string> of a refused upgrade
@@ -35,6 +36,8 @@
 ---@field attempts? integer to connect
 ---@field traceback? string of an error in a function of the program
 ---@field value? any what that function raised
+---@field expected? stomp.Message of stomp.replay
+---@field got? stomp.Message of stomp.replay
 
 ---@alias stomp.Headers table<string, string|number|boolean>|{ [1]: string, [2]: string|number|boolean }[]
 
@@ -101,6 +104,27 @@ function stomp.replay(where, program, options) end
 
 -- ---- Client ----
 
+---docs/stats.md
+---@class stomp.stats
+---@field frames_sent integer
+---@field frames_received integer
+---@field messages integer
+---@field bytes_sent integer
+---@field bytes_received integer
+---@field heartbeats_sent integer
+---@field heartbeats_received integer
+---@field reconnects integer
+---@field paused_seconds number
+---@field late_replies integer
+---@field unknown_receipts integer
+---@field inbox_bytes integer
+---@field outbox_bytes integer
+---@field receipts_outstanding integer
+---@field queued integer
+---@field unacked integer
+---@field oldest_unacked number seconds
+---@field round_trip number seconds
+
 ---@class stomp.Client
 ---@field state "connecting"|"connected"|"disconnecting"|"reconnecting"|"closed"
 ---@field url string without secrets
@@ -108,6 +132,7 @@ function stomp.replay(where, program, options) end
 ---@field server? string
 ---@field session? string
 ---@field heartbeat? { send: number, receive: number } seconds
+---@field compression? boolean
 ---@field loop string
 local client = {}
 
@@ -189,7 +214,7 @@ function client:disconnect(timeout) end
 function client:close() end
 
 ---docs/stats.md
----@return table<string, number>
+---@return stomp.stats
 function client:stats() end
 
 -- ---- Subscription, message, transaction, tracer ----

@@ -91,6 +91,7 @@ end
 -- @tfield string server the header of CONNECTED, or nil
 -- @tfield string session the header of CONNECTED, or nil
 -- @tfield table heartbeat `{ send, receive }`: seconds as agreed, 0 is off
+-- @tfield boolean compression whether permessage-deflate was agreed on
 -- @tfield string loop name of the loop that it waits in
 
 for name, method in pairs(life) do methods[name] = method end

@@ -87,7 +87,8 @@ function methods:nudge() self.endpoint:raise() end
 function methods:info()
   local c = self.endpoint.connection
   return { state = c.state, version = c.version, heartbeat = c.heartbeat,
-    receipts = c.receipts }
+    receipts = c.receipts,
+    compression = c.compression }
 end
 
 function methods:stats() return self.endpoint:stats() end

@@ -211,7 +211,7 @@ end
 function methods:info()
   local c = self.connection
   return { state = c.state, version = c.version, heartbeat = c.heartbeat,
-    receipts = c.receipts }
+    receipts = c.receipts, compression = c.compression }
 end
 
 function methods:stats()
