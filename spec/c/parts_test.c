@@ -236,6 +236,30 @@ static void test_map_limit_and_keys(void) {
   stomp_map_clear(&map);
 }
 
+static void test_map_remove_where(void) {
+  check_memory m;
+  stomp_map map;
+  stomp_map_entry *e;
+  uint8_t i;
+  check_memory_init(&m, 0);
+  stomp_map_init(&map, &m.memory, 1000, 7);
+  stomp_map_remove_where(&map, 1, 0);
+  for (i = 0; i < 200; i++) {
+    CHECK(stomp_map_add(&map, &i, 1, &e) == STOMP_OK);
+    e->value[1] = i % 3;
+  }
+  stomp_map_remove_where(&map, 1, 2);
+  stomp_map_remove_where(&map, 1, 3);
+  CHECK(map.count == 134);
+  for (i = 0; i < 200; i++)
+    CHECK((stomp_map_find(&map, &i, 1) == NULL) == (i % 3 == 2));
+  stomp_map_remove_where(&map, 1, 0);
+  stomp_map_remove_where(&map, 1, 1);
+  CHECK(map.count == 0);
+  stomp_map_clear(&map);
+  CHECK(m.live == 0);
+}
+
 /* Each allocation fails once: nothing is lost, nothing leaks. */
 static void test_map_without_memory(void) {
   check_memory m;
@@ -549,6 +573,7 @@ int main(void) {
   test_map_against_model(0);
   test_map_against_model(UINT64_C(0x123456789abcdef));
   test_map_limit_and_keys();
+  test_map_remove_where();
   test_map_without_memory();
   test_map_tells_equal_hashes_apart();
   test_map_spreads();

@@ -110,16 +110,32 @@ stomp_status stomp_map_add(stomp_map *m, const void *key, size_t len,
   return STOMP_OK;
 }
 
-bool stomp_map_remove(stomp_map *m, const void *key, size_t len) {
-  stomp_map_entry **link, *e;
-  if (m->count == 0)
-    return false;
-  link = find_link(m, key, len, hash_of(m, key, len));
-  e = *link;
-  if (!e)
-    return false;
+static void remove_at(stomp_map *m, stomp_map_entry **link) {
+  stomp_map_entry *e = *link;
   *link = e->chain;
   stomp_memory_free(m->memory, e, entry_size(e->key_len));
   m->count--;
+}
+
+bool stomp_map_remove(stomp_map *m, const void *key, size_t len) {
+  stomp_map_entry **link;
+  if (m->count == 0)
+    return false;
+  link = find_link(m, key, len, hash_of(m, key, len));
+  if (!*link)
+    return false;
+  remove_at(m, link);
   return true;
+}
+
+void stomp_map_remove_where(stomp_map *m, size_t field, uint64_t value) {
+  size_t i;
+  for (i = 0; i < m->n_slots; i++) {
+    stomp_map_entry **link = &m->slots[i];
+    while (*link)
+      if ((*link)->value[field] == value)
+        remove_at(m, link);
+      else
+        link = &(*link)->chain;
+  }
 }

@@ -44,4 +44,7 @@ STOMP_CHECKED stomp_status stomp_map_add(stomp_map *m, const void *key,
 /* Remove and free the entry of that key; whether there was one. */
 bool stomp_map_remove(stomp_map *m, const void *key, size_t len);
 
+/* Remove and free each entry whose value[field] is `value`. O(size). */
+void stomp_map_remove_where(stomp_map *m, size_t field, uint64_t value);
+
 #endif

@@ -133,6 +133,11 @@ static stomp_ack_mode mode_of(const stomp_outgoing *frame) {
   return STOMP_ACK_AUTO;
 }
 
+/* A transaction's record: which one it is, and whether a SEND in it awaits a
+ * RECEIPT. A receipt's: the transaction of its SEND, 0: none. */
+enum { SERIAL = 0, AWAITS = 1 };
+enum { WITHIN = 0 };
+
 static stomp_status add_new(stomp_map *map, stomp_span key, const char *what,
                             stomp_map_entry **entry, stomp_error *error) {
   stomp_status status;
@@ -192,7 +197,7 @@ static stomp_status note(stomp_session *s, const stomp_outgoing *frame,
     stomp_status status =
       add_new(&s->transactions, transaction, "transaction ", &entry, error);
     if (status == STOMP_OK)
-      entry->value[0] = ++s->n_transaction;
+      entry->value[SERIAL] = ++s->n_transaction;
     return status;
   }
   if (transaction.bytes &&
@@ -221,12 +226,16 @@ static void unnote(stomp_session *s, const stomp_outgoing *frame) {
 
 static void end_transaction(stomp_session *s, const stomp_outgoing *frame) {
   stomp_span key = stomp_outgoing_header(frame, "transaction");
-  uint64_t serial =
-    stomp_map_find(&s->transactions, key.bytes, key.len)->value[0];
-  if (frame->command == STOMP_COMMIT_COMMAND)
+  const stomp_map_entry *entry =
+    stomp_map_find(&s->transactions, key.bytes, key.len);
+  uint64_t serial = entry->value[SERIAL];
+  if (frame->command == STOMP_COMMIT_COMMAND) {
     stomp_acks_commit(&s->acks, serial, &s->subscriptions);
-  else
+  } else {
     stomp_acks_abort(&s->acks, serial);
+    if (entry->value[AWAITS]) /* RabbitMQ never sends them: not to pile up */
+      stomp_map_remove_where(&s->receipts, WITHIN, serial);
+  }
   forget_transaction(s, frame);
 }
 
@@ -242,11 +251,25 @@ static void settle(stomp_session *s, const stomp_outgoing *frame) {
   remember(s, frame);
 }
 
-static stomp_status expect_receipt(stomp_session *s, stomp_span id,
+static void note_within(stomp_session *s, const stomp_outgoing *frame,
+                        stomp_map_entry *receipt) {
+  stomp_span key = stomp_outgoing_header(frame, "transaction");
+  stomp_map_entry *entry;
+  if (frame->command != STOMP_SEND_COMMAND || !key.bytes)
+    return;
+  entry = stomp_map_find(&s->transactions, key.bytes, key.len);
+  receipt->value[WITHIN] = entry->value[SERIAL];
+  entry->value[AWAITS] = 1;
+}
+
+static stomp_status expect_receipt(stomp_session *s,
+                                   const stomp_outgoing *frame, stomp_span id,
                                    stomp_error *error) {
   stomp_map_entry *entry;
   stomp_status status = add_new(&s->receipts, id, "receipt ", &entry, error);
-  if (status == STOMP_LTABLE)
+  if (status == STOMP_OK)
+    note_within(s, frame, entry);
+  else if (status == STOMP_LTABLE)
     stomp_error_set(error, STOMP_LRECEIPTS, STOMP_NO_OFFSET);
   return error->status;
 }
@@ -260,7 +283,7 @@ static stomp_status send_as_client(stomp_session *s,
   if (status != STOMP_OK)
     return status;
   if (receipt.bytes)
-    status = expect_receipt(s, receipt, error);
+    status = expect_receipt(s, frame, receipt, error);
   if (status == STOMP_OK) {
     status = stomp_session_write(s, frame, urgent, error);
     if (status != STOMP_OK && receipt.bytes)
