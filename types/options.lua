@@ -100,7 +100,7 @@
 ---@field timeout? number seconds
 
 ---@class stomp.options.send
----@field confirm? boolean|"once" wait for the RECEIPT
+---@field confirm? boolean|"once"|"later" wait for the RECEIPT; "later": flush does
 ---@field timeout? number seconds
 ---@field transaction? stomp.Transaction|string
 ---@field content_length? boolean false leaves the header out
