@@ -60,6 +60,18 @@ describe("the broker engine", function()
       assert.same({}, silent.got)
     end)
 
+    it("ends one that says DISCONNECT and stays", function()
+      local broker, a = clients.setup(1, { timeout = 5 })
+      clients.pass(broker, 60)
+      a:frame("DISCONNECT", { receipt = "bye" })
+      assert.same({ "bye" }, a:receipts())
+      clients.pass(broker, 4.9)
+      assert.is_nil(a.ended)
+      clients.pass(broker, 0.1)
+      assert.equal("closed", a.ended)
+      assert.equal(0, broker:stats().timed_out)
+    end)
+
     it("gives it ten seconds, and does not wait for one that was refused", function()
       local broker = clients.engine { logins = {} }
       local refused, silent = clients.new(broker), clients.peer(broker)

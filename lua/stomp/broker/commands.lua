@@ -30,7 +30,7 @@ function commands.CONNECT(engine, session, frame)
     session:refuse("Bad CONNECT", ("Access refused for user '%s'\n"):format(
       tostring(headers.login)))
   else
-    session.login, session.connected = headers.login, true
+    session.login, session.connected, session.end_by = headers.login, true, nil
     session:write("CONNECTED",
       { { "server", engine.server }, { "session", session.id } }, "")
   end
@@ -228,8 +228,9 @@ end
 commands.ACK = acknowledge
 commands.NACK = acknowledge
 
-function commands.DISCONNECT(_, session)
+function commands.DISCONNECT(engine, session)
   session.ending = true
+  engine:limit(session)
 end
 
 return { by_name = commands, take_transaction = take_transaction }

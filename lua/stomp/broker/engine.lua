@@ -49,8 +49,9 @@ local mt = { __index = methods }
 -- it a SEND is refused.
 local held_most = 67108864
 
--- Seconds from accepting a connection to its CONNECT.
-local connect_time = 10
+-- Seconds from accepting a connection to its CONNECT, and from DISCONNECT to its
+-- end.
+local time = 10
 
 local function zeros()
   return {
@@ -70,7 +71,7 @@ function engine.new(options)
   return setmetatable({
     logins = options.logins,
     server = options.server or "lua-stomp/0.1.0",
-    connect_time = options.timeout or connect_time,
+    time = options.timeout or time,
     counts = counts,
     shared = { now = 0, delay = 0, counts = counts },
     wrong = misbehaviour.new({}, 1),
@@ -91,11 +92,18 @@ end
 
 -- ---- Sessions
 
+--- A session is closed when its time is over and nothing has come: its CONNECT,
+-- or after DISCONNECT its end.
+function methods:limit(session)
+  session.end_by = self.shared.now + self.time
+end
+
 --- A session for a peer.
 function methods:open(peer, now)
   self.last_session = self.last_session + 1
   local session = sessions.new(self.last_session, peer, self.shared)
-  session.connect_by = now + self.connect_time
+  self.shared.now = now
+  self:limit(session)
   self.counts.connects = self.counts.connects + 1
   self.sessions[session] = true
   if self.wrong.silent then peer:mute(true) end
@@ -202,17 +210,17 @@ end
 --- When tick must be called at the latest; nil: no need.
 function methods:deadline(session)
   if self.wrong.silent then return nil end
-  local due = session:next_due()
-  if session.connected or session.refused then return due end
-  return math.min(due or math.huge, session.connect_by)
+  local due, end_by = session:next_due(), session.end_by
+  if not end_by or session.refused then return due end
+  return math.min(due or math.huge, end_by)
 end
 
 --- Do what is due.
 function methods:tick(session, now)
   self.shared.now = now
   if session:next_due() then self:flush(session, now) end
-  if session.connected or session.refused or now < session.connect_by then return end
-  self.counts.timed_out = self.counts.timed_out + 1
+  if session.refused or now < (session.end_by or math.huge) then return end
+  if not session.connected then self.counts.timed_out = self.counts.timed_out + 1 end
   session:finish()
   session.peer:close()
 end
@@ -227,7 +235,8 @@ function methods:misbehave(switches, now, level)
   self.shared.now, self.shared.delay = now, wrong.delay
   self.wrong = wrong
   for _, session in ipairs(self:in_order()) do
-    session.n_frames, session.connect_by = 0, now + self.connect_time
+    session.n_frames = 0
+    if session.end_by then self:limit(session) end
     session:hurry(now + wrong.delay)
     if turned then session.peer:mute(wrong.silent) end
     session.peer:wake()

@@ -26,7 +26,8 @@ local function new(serial, peer, shared)
     login = nil,          -- of CONNECT
     version = nil,        -- once CONNECTED is out
     connected = false,    -- CONNECT was taken
-    connect_by = nil,     -- until when it must come
+    end_by = nil,         -- when it is closed: CONNECT must have come until then,
+                          -- after DISCONNECT its end
     n_frames = 0,         -- since its beginning, or the last misbehave
     subscriptions = {},   -- key -> subscription
     n_subscriptions = 0,
