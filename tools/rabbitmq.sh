@@ -5,12 +5,14 @@
 #   tools/rabbitmq.sh start DIR    waits until it is up; DIR/url holds its URL
 #   tools/rabbitmq.sh kill DIR     kill -9 (for tests of crashes)
 #   tools/rabbitmq.sh restart DIR  after kill: the same folders and ports
+#   tools/rabbitmq.sh ctl DIR ARGUMENT...  its rabbitmqctl
 #   tools/rabbitmq.sh stop DIR
 set -eu
 
 command=$1
 mkdir -p "$2"
 dir=$(cd "$2" && pwd)
+shift 2
 lib=/usr/lib/rabbitmq/bin
 
 free_ports() { # four ports that nobody listens on
@@ -81,13 +83,17 @@ case $command in
     . "$dir/env"
     kill -9 "$(ctl eval 'list_to_integer(os:getpid()).')"
     ;;
+  ctl)
+    . "$dir/env"
+    ctl "$@"
+    ;;
   stop)
     [ -f "$dir/env" ] || exit 0
     . "$dir/env"
     ctl shutdown >/dev/null 2>&1 || kill "$(cat "$dir/pid")" 2>/dev/null || true
     ;;
   *)
-    echo "usage: rabbitmq.sh start|kill|restart|stop DIR" >&2
+    echo "usage: rabbitmq.sh start|kill|restart|ctl|stop DIR" >&2
     exit 2
     ;;
 esac

@@ -7,6 +7,15 @@ return {
   url = function()
     return url or error("no RabbitMQ: run the specs by `make test`, or set STOMP_TEST_BROKER", 0)
   end,
+  --- Run its rabbitmqctl; what it says. Raises where it fails.
+  ctl = function(arguments)
+    local dir = os.getenv("STOMP_TEST_BROKER_DIR") or error("set STOMP_TEST_BROKER_DIR", 0)
+    local pipe = assert(io.popen(("tools/rabbitmq.sh ctl '%s' %s 2>&1; echo status=$?"):format(dir, arguments)))
+    local text = pipe:read("*a")
+    pipe:close()
+    assert(text:match("status=(%d+)%s*$") == "0", text)
+    return text
+  end,
   login = "guest",
   passcode = "guest",
 }
