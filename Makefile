@@ -270,7 +270,7 @@ portable: ## the core's C tests with 32 bits (i686) and big-endian (s390x)
 
 # ---- Fuzzing: by clang's libFuzzer, or by gcc with fuzz/replay.c ----
 
-.PHONY: fuzz fuzz-merge fuzz-regress
+.PHONY: fuzz fuzz-merge fuzz-regress differential
 SECONDS ?= 60
 FUZZED  := $(patsubst fuzz/%_fuzz.c,%,$(wildcard fuzz/*_fuzz.c))
 TARGET  ?= $(FUZZED)
@@ -284,6 +284,12 @@ fuzz-merge: ## keep in fuzz/corpus what adds coverage
 	@tools/deps.sh build lint
 	@$(MAKE) -s $(addprefix build/fuzz/,$(TARGET))
 	@tools/fuzz.sh merge $(TARGET)
+
+differential: ## the parser against a simple one in Lua (N=1000000 SEED=1)
+	@tools/deps.sh build test
+	@$(MAKE) -s all
+	@STOMP_DIFFERENTIAL="$(or $(N),1000000)" STOMP_DIFFERENTIAL_SEED="$(or $(SEED),1)" \
+	  busted --lua=$(LUA) --cpath="$(BUILD)/?.so" spec/core/differential_spec.lua
 
 fuzz-regress: $(addprefix build/fuzz/replay-,$(TARGET)) ## fuzz/corpus, once, by gcc
 	@tools/fuzz.sh replay $(TARGET)

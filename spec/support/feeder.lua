@@ -62,4 +62,4 @@ local function ways(len)
   end)
 end
 
-return { run = run, ways = ways, note_error = note_error }
+return { run = run, ways = ways, note_error = note_error, note_frame = note_frame }
