@@ -272,8 +272,8 @@ end
 -- once.
 -- @tparam[opt] number timeout seconds [5]
 -- @treturn[1] true [, "no receipt"] also when it was closed already
--- @treturn[2] nil, message, err: timeout; closed while reconnecting where queued
--- sends are lost by it
+-- @treturn[2] nil, message, err: timeout; closed where queued sends are lost by it
+-- (while reconnecting), or sends with confirm = "later" got no RECEIPT
 -- @standard STOMP 1.2, "DISCONNECT"
 function methods:disconnect(timeout)
   check.timeout(timeout, 2)

@@ -47,9 +47,10 @@ end
 -- There is no connection to say goodbye on.
 local function leave_down(client)
   local lost = client.reconnector.backlog:size()
+  local ok, message, err = client.pipeline:last_verdict()
   client:close()
   client.events:settle(client.pump.loop.now() + HANDLER_GRACE)
-  if lost == 0 then return true end
+  if lost == 0 then return ok, message, err end
   return errors.failure("closed",
     ("%d queued sends are lost: there was no connection"):format(lost))
 end
@@ -65,8 +66,9 @@ local function disconnect(client, timeout)
     pump:wait(pump:waiter("the end", true), deadline)
   else
     client.leaving = true
-    client.receipts:flush(deadline, timeout)
+    client.receipts:flush(deadline, timeout) -- who waits learns what became of it
   end
+  local kept, why, reason = client.pipeline:last_verdict()
   local ok, message, err = true, nil, nil
   if not pump.ended and client.state == "connected" then
     ok, message, err = say_goodbye(client, deadline, timeout)
@@ -76,6 +78,7 @@ local function disconnect(client, timeout)
   client.events:settle(pump.loop.now() + HANDLER_GRACE)
   if ended and not ended.clean then return nil, ended.message, ended.err end
   if not ok then return nil, message, err end
+  if not kept then return nil, why, reason end
   return true, ended and ended.note
 end
 

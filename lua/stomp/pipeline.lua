@@ -3,7 +3,8 @@
 -- without tasks sends as many as it likes, and `flush` waits for all of them, with
 -- one wake-up. What fails meanwhile is told to on_error and by the next flush.
 -- At most MOST are in flight; at that, a send waits for the older half of them.
--- Knows queue; its client's receipts and events through `self.client`.
+-- Knows errors and queue; its client's receipts and events through `self.client`.
+local errors = require "stomp.errors"
 local queue = require "stomp.queue"
 
 local methods = {}
@@ -68,6 +69,23 @@ function methods:verdict(ok, message, err)
   trim(self)
   if failure then return nil, failure.message, failure.err end
   return ok, message, err
+end
+
+--- The client leaves: true, or how the first of them failed; or that some got no
+-- RECEIPT, though it was waited for.
+-- @treturn[1] true
+-- @treturn[2] nil, message, err: err.outcome is "unknown"
+function methods:last_verdict()
+  local ok, message, err = self:verdict(true)
+  if not ok then return nil, message, err end
+  local entries, receipts, left = self.entries, self.client.receipts, 0
+  for i = entries.first, entries.last do
+    if receipts:is_open(entries[i]) then left = left + 1 end
+  end
+  if left == 0 then return true end
+  return errors.failure("closed",
+    ("%d sends with confirm = \"later\" got no RECEIPT"):format(left),
+    { outcome = "unknown" })
 end
 
 return { new = new }

@@ -128,6 +128,16 @@ local function suite(busted, broker)
     assert.equal("2", assert(subscription:receive(10)).body)
   end)
 
+  it("confirms 10,000 sends of one script with one flush", function()
+    local client, queue = connect { heartbeat = { send = 0 } }, fresh()
+    for i = 1, 10000 do assert(client:send(queue, tostring(i), nil, { confirm = "later" })) end
+    assert(client:flush(60))
+    assert.equal(0, client:stats().receipts_outstanding)
+    local subscription = assert(connect():subscribe(queue, { ack = "auto" }))
+    for i = 1, 10000 do assert(assert(subscription:receive(20)).body == tostring(i)) end
+    assert(client:disconnect())
+  end)
+
   it("commits a transaction when all of it is safe, and aborts one", function()
     local client, queue = connect(), fresh()
     local subscription = assert(client:subscribe(queue, { ack = "client-individual", confirm = true }))
