@@ -22,32 +22,39 @@ local function new(pump, limit)
   }, mt)
 end
 
--- The first who waits for room looks again; all of them at the end of an outage.
-local function offer_room(self, all)
-  repeat
-    local waiter = queue.pop(self.room)
-    if waiter then self.pump:deliver(waiter) end
-  until not (waiter and all)
-end
-
 local function fits(self, size)
   return self.bytes + size <= self.limit
 end
 
-local function wait_for_room(self, item, deadline, timeout)
-  local pump, waits = self.pump, queue.size(self.room) > 0 -- they are in order
-  while pump.down and not pump.ended and (waits or not fits(self, item.size)) do
-    waits = false
-    local waiter = pump:waiter(item.what)
-    queue.push(self.room, waiter)
-    if not pump:wait(waiter, deadline) then
-      queue.remove(self.room, waiter)
-      if pump.ended then return failures.over(pump.ended, item.what) end
-      return failures.late(item.what .. ": no room while reconnecting", timeout)
+local function keep(self, item)
+  self.bytes = self.bytes + item.size
+  queue.push(self.items, item)
+end
+
+-- There may be room: keep what those who wait for it brought, in order. (Woken to
+-- look for themselves, they would overtake one another.)
+local function serve_room(self)
+  local room = self.room
+  local waiter = room[room.first]
+  while waiter and (waiter.done or fits(self, waiter.item.size)) do
+    queue.pop(room)
+    if not waiter.done then -- else an error tore its coroutine out
+      keep(self, waiter.item)
+      self.pump:deliver(waiter, true)
     end
+    waiter = room[room.first]
   end
+end
+
+local function wait_for_room(self, item, timeout)
+  local pump = self.pump
+  local waiter = pump:waiter(item.what)
+  waiter.item = item
+  queue.push(self.room, waiter)
+  if pump:wait(waiter, pump.loop.now() + timeout) then return waiter.value end
+  queue.remove(self.room, waiter)
   if pump.ended then return failures.over(pump.ended, item.what) end
-  return true
+  return failures.late(item.what .. ": no room while reconnecting", timeout)
 end
 
 --- Keep a frame. `item`: command, what ("SEND /queue/a"), headers, body, options
@@ -64,14 +71,10 @@ function methods:add(item, version, timeout)
     return errors.failure("limit", ("%s: %d bytes are more than limits.outbox")
       :format(item.what, item.size))
   end
-  local ok
-  ok, message, err =
-    wait_for_room(self, item, self.pump.loop.now() + timeout, timeout)
-  if not ok then return nil, message, err end
-  if not self.pump.down then return false end
-  self.bytes = self.bytes + item.size
-  queue.push(self.items, item)
-  if fits(self, 1) then offer_room(self) end -- it may be smaller than mine
+  if queue.size(self.room) > 0 or not fits(self, item.size) then
+    return wait_for_room(self, item, timeout)
+  end
+  keep(self, item)
   return true
 end
 
@@ -94,12 +97,16 @@ function methods:remove(item)
     return
   end
   self.bytes = self.bytes - item.size
-  offer_room(self)
+  serve_room(self)
 end
 
 --- There is a connection again: who waits for room sends there.
 function methods:rise()
-  offer_room(self, true)
+  local waiter = queue.pop(self.room)
+  while waiter do
+    self.pump:deliver(waiter, false)
+    waiter = queue.pop(self.room)
+  end
 end
 
 return { new = new }
