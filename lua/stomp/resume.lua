@@ -66,13 +66,18 @@ end
 
 -- Queue a frame before all others, for as long as the link lives.
 -- @treturn[1] true
--- @treturn[2] nil, message, err of the link
+-- @treturn[2] nil, message, err of the link, which lives
 -- @treturn[3] false it has ended
 local function push_first(pump, command, headers, body, options)
   while not pump.ended and not pump.link_ended do
     local link = pump.link
     local ok, message, err = link:send(command, headers, body, options)
-    if ok ~= false then return ok, message, err end
+    if ok then return true end
+    if ok == nil then
+      pump:notice_end()
+      if pump.ended or pump.link_ended then return false end
+      return nil, message, err
+    end
     local waiter = pump:waiter("room", true)
     waiter.making, pump.making_room = true, waiter
     pump:wait(waiter)
@@ -114,15 +119,16 @@ local function resubscribe(self, subscription, on_trial)
   if entry then headers.receipt = entry.id end
   local ok
   ok, message, err = push(self, headers, "SUBSCRIBE")
-  if ok == nil and not self.pump.link_ended and err.kind == "invalid" then
+  if ok == nil then
     client.router:remove(subscription)
     subscription:fail(message, err)
     client.events:fire("error", message, err)
     return true
   end
+  if not ok then return false end -- nothing was sent: it is not to blame
   subscription:renew()
-  if not on_trial then return ok end
-  local alive = ok and await_verdict(self, entry)
+  if not on_trial then return true end
+  local alive = await_verdict(self, entry)
   if entry ~= subscription.confirming then client.receipts:forget(entry) end
   if not alive then
     if not self.pump.ended then condemn_subscription(self, subscription) end

@@ -76,18 +76,21 @@ end
 local function transmit(client, timeout, command, what, headers, body, options,
                         entry, on_sent)
   local pump = client.pump
+  local deadline, left = pump.loop.now() + timeout, timeout
   local ok, message, err
   repeat
     local again = false
     if pump.down then
-      ok, message, err = transmit_later(client, timeout, command, what, headers,
+      ok, message, err = transmit_later(client, left, command, what, headers,
         body, options, entry)
       if ok then return true end
       if ok == nil then return nil, message, err end
+      left = math.max(deadline - pump.loop.now(), 0)
     end
     ok, message, err =
-      room.push(pump, timeout, what, "send", command, headers, body, options)
+      room.push(pump, left, what, "send", command, headers, body, options)
     if ok == nil then again = is_lost(client, err) end
+    if again then left = math.max(deadline - pump.loop.now(), 0) end
   until not again
   if ok then
     if entry then client.receipts:sent(entry) end
