@@ -155,7 +155,7 @@ format: ## lay out the C sources
 
 # ---- Tests ----
 
-.PHONY: test check lint asan tsan valgrind gc mutants bench autobahn portable
+.PHONY: test check lint asan tsan valgrind gc mutants simulate bench autobahn portable
 test: ## every test, a real RabbitMQ included; the last line counts them
 	@tools/deps.sh build test
 	@$(MAKE) -s all
@@ -209,6 +209,11 @@ autobahn: ## Autobahn's WebSocket suite against our client role (needs a Python 
 	@tools/deps.sh build test
 	@$(MAKE) -s all
 	@tools/autobahn.sh
+
+simulate: ## clients and broker in a virtual world (SEEDS=100000 FIRST=1, or SEED=n alone)
+	@tools/deps.sh build
+	@$(MAKE) -s all
+	@LUA="$(LUA)" BUILD="$(BUILD)" tools/simulate.sh "$(SEED)" "$(SEEDS)" "$(FIRST)"
 
 bench: ## speed and memory against @stomp/stompjs, as ratios; what confirming costs
 	@tools/deps.sh build test bench

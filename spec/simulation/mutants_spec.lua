@@ -1,0 +1,123 @@
+-- SPDX-License-Identifier: MIT
+-- The simulation can fail: bugs made on purpose are found, each within some seeds.
+local core = require "stomp.core"
+local destinations = require "stomp.broker.destinations"
+local pump_module = require "stomp.pump"
+local queue = require "stomp.queue"
+local receipts_module = require "stomp.receipts"
+local router_module = require "stomp.router"
+local simulation = require "spec.simulation.simulation"
+local subscription_module = require "stomp.subscription"
+
+-- The methods of a module's objects.
+local function methods_of(object) return getmetatable(object).__index end
+
+local loop = { condition = function() return {} end }
+local pump = methods_of(pump_module.new(loop))
+local receipts = methods_of(receipts_module.new({}))
+local router = methods_of(router_module.new({}, {}, {}))
+local subscription = methods_of(subscription_module.new(
+  { pump = { loop = loop } }, "s", "/queue/a", {}))
+local store = methods_of(destinations.new(1))
+
+-- Put f(original) in the place of owner[name] while `body` runs.
+local function with(owner, name, f, body)
+  local original = owner[name]
+  owner[name] = f(original)
+  local ok, text = pcall(body)
+  owner[name] = original
+  assert(ok, text)
+end
+
+-- The first complaint within so many seeds.
+local function found(seeds)
+  for seed = 1, seeds do
+    local well, numbers = simulation.simulate(seed)
+    if not well then return numbers.complaints[1] end
+  end
+  return nil
+end
+
+-- { what, owner, method, bug(original), what it is found by ("": one thing or another) }
+local bugs = {
+  { "a RECEIPT settles another send", receipts, "settle", function(settle)
+    return function(self, id, frame)
+      local wrong = id
+      for other in pairs(self.open) do wrong = other end
+      return settle(self, wrong, frame)
+    end
+  end, "" },
+  { "a send is not repeated on the next connection", receipts, "unanswered", function()
+    return function() return {} end
+  end, "no answer" },
+  { "a subscription is not made again", router, "in_order", function(in_order)
+    return function(self)
+      local list = in_order(self)
+      table.remove(list)
+      return list
+    end
+  end, "does not have" },
+  { "an ACK goes to the next connection", core.frame_methods, "ack", function()
+    return function(self)
+      return self.owner.subscription.client.pump.link:send("ACK", { id = self.headers.ack })
+    end
+  end, "" },
+  { "a message goes to the back of the queue", subscription, "pop", function()
+    return function(self)
+      local items = self.items
+      local frame = items[items.last]
+      queue.remove(items, frame)
+      queue.pop(self.order)
+      self.pump.link:release(frame)
+      return frame
+    end
+  end, "after number" },
+  { "a message is handed out twice", subscription, "offer", function(offer)
+    return function(self, frame, others, n)
+      offer(self, frame, others, n)
+      if n % 5 == 0 then offer(self, frame, others, n) end
+    end
+  end, "" },
+  { "who leaves the pump hands it to nobody", pump, "hand_over", function()
+    return function() end
+  end, "no answer" },
+  { "a waiter is not woken", pump, "deliver", function(deliver)
+    local n = 0
+    return function(self, waiter, value)
+      n = n + 1
+      if n % 7 > 0 or not waiter.control then return deliver(self, waiter, value) end
+      waiter.done, waiter.value = true, value
+    end
+  end, "no answer" },
+  { "a time-out is forgotten", pump, "wait", function(wait)
+    return function(self, waiter, deadline)
+      return wait(self, waiter, deadline and deadline + 1)
+    end
+  end, "" },
+  { "the broker loses what was not acknowledged", store, "leave", function(leave)
+    return function(self, session, list)
+      for _, s in ipairs(list) do s.unacked:take_all() end
+      return leave(self, session, list)
+    end
+  end, "" },
+  { "the broker forgets that it has delivered before", store, "leave", function(leave)
+    return function(self, session, list)
+      local unacked = {}
+      for _, delivery in pairs(session.deliveries) do unacked[#unacked + 1] = delivery.message end
+      leave(self, session, list)
+      for _, message in ipairs(unacked) do message.redelivered = false end
+    end
+  end, "again" },
+}
+
+describe("the simulation finds it when", function()
+  for _, bug in ipairs(bugs) do
+    it(bug[1], function()
+      with(bug[2], bug[3], bug[4], function()
+        local complaint = found(200)
+        assert(complaint, "not found in 200 seeds")
+        assert.truthy(complaint:find(bug[5], 1, true), complaint)
+      end)
+    end)
+  end
+end)

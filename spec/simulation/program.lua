@@ -1,0 +1,465 @@
+-- SPDX-License-Identifier: MIT
+-- What one client of the simulation does: connects, sends, subscribes, receives,
+-- acknowledges and leaves at random, and tells the simulation what it saw.
+local stomp = require "stomp"
+
+local methods = {}
+local mt = { __index = methods }
+
+-- Handlers that failed on purpose say so.
+local DELIBERATE = "deliberate"
+
+-- ---- Destinations
+
+--- Those that are looked at in the end: queues whose messages are acknowledged,
+-- and, where the scenario has it, one that is read with ack auto.
+local function queues(scenario)
+  local list = {}
+  for i = 1, scenario.queues do list[i] = "/queue/q" .. i end
+  if scenario.automatic then list[#list + 1] = "/queue/auto" end
+  return list
+end
+
+--- Whether messages may be lost there: to a reader that is gone.
+local function loses(destination)
+  return destination == "/queue/auto" or destination:find("^/topic/") ~= nil
+end
+
+-- ---- Sending
+
+-- A call that waits for the broker's answer; its results.
+function methods:ask(connection, what, seconds, f, ...)
+  local sim, since = self.sim, self.sim.world:now()
+  local ok, message, err = sim:call(what, seconds, f, ...)
+  if not ok then sim:failed(what, message, err) end
+  if ok or err.kind == "timeout" then sim:late(what, connection, since) end
+  return ok, message, err
+end
+
+-- One more message to send: its headers and body.
+function methods:compose(stream, destination)
+  local sim = self.sim
+  stream.n = stream.n + 1
+  local id = ("%s-%d"):format(stream.name, stream.n)
+  local body = id .. (" "):rep(sim.random:upto(sim.scenario.body))
+  sim:log("attempt", id, stream.name, stream.n, destination, body)
+  return id, body
+end
+
+function methods:destination()
+  local random, scenario = self.random, self.sim.scenario
+  if scenario.topics and random:chance(0.2) then return "/topic/t" end
+  return random:one_of(queues(scenario))
+end
+
+function methods:send(connection, confirm)
+  local sim, client = self.sim, connection.client
+  local destination = self:destination()
+  local id, body = self:compose(connection.stream, destination)
+  local timeout = sim.scenario.timeout
+  if confirm and sim.scenario.once and self.random:chance(0.3) then confirm = "once" end
+  local reconnects = client.n_reconnects
+  if confirm then connection.pending[id] = true end
+  local ok, _, err = self:ask(connection, "send " .. id, timeout, client.send, client,
+    destination, body, { n = id }, { timeout = timeout, confirm = confirm or nil })
+  connection.pending[id] = nil
+  if not ok then
+    sim:log("failed", id, err.outcome)
+  elseif confirm then
+    sim:log("confirmed", id)
+  elseif client.state == "connected" and client.n_reconnects == reconnects then
+    connection.sent[#connection.sent + 1] = { id = id, reconnects = reconnects }
+  end
+end
+
+local actions = {}
+
+function actions.plain(self, connection) self:send(connection, false) end
+
+function actions.confirm(self, connection)
+  if self.random:chance(0.5) then return self:send(connection, true) end
+  self.sim:spawn(function() self:send(connection, true) end)
+end
+
+function actions.bursts(self, connection)
+  local confirm = self.sim.scenario.confirm
+  for _ = 1, self.random:upto(8) do
+    self.sim:spawn(function() self:send(connection, confirm) end)
+  end
+end
+
+function actions.flushes(self, connection)
+  self:ask(connection, "flush", 3, connection.client.flush, connection.client, 3)
+end
+
+function actions.transactions(self, connection)
+  local sim, client, random = self.sim, connection.client, self.random
+  local timeout = sim.scenario.timeout
+  self.n_transactions = self.n_transactions + 1
+  local stream = { name = ("%s-t%d"):format(self.name, self.n_transactions), n = 0 }
+  local t, message, err = sim:call("begin", 30, client.begin, client)
+  if not t then return sim:failed("begin", message, err) end
+  local ids = {}
+  for _ = 1, random:upto(4) do
+    local destination = random:one_of(queues(sim.scenario))
+    local id, body = self:compose(stream, destination)
+    local confirm = random:chance(0.5) or nil
+    local ok
+    ok, message, err = sim:call("transaction:send", timeout, t.send, t, destination, body,
+      { n = id }, { timeout = timeout, confirm = confirm })
+    if ok then
+      ids[#ids + 1] = id
+    else
+      sim:failed("transaction:send", message, err)
+      sim:log("failed", id, err.outcome)
+    end
+    if random:chance(0.3) then sim.world:sleep(random:part()) end
+  end
+  if random:chance(0.3) then
+    for _, id in ipairs(ids) do sim:log("aborted", id) end
+    local ok
+    ok, message, err = sim:call("abort", timeout, t.abort, t, { timeout = timeout })
+    if not ok then sim:failed("abort", message, err) end
+    return
+  end
+  local ok
+  local _
+  ok, _, err = self:ask(connection, "commit", timeout, t.commit, t,
+    { timeout = timeout, confirm = true })
+  for _, id in ipairs(ids) do
+    if ok then sim:log("confirmed", id) else sim:log("failed", id, err.outcome) end
+  end
+end
+
+function actions.requests(self, connection)
+  local sim, client = self.sim, connection.client
+  local body = ("%s asks %d"):format(self.name, self.random:upto(1000000))
+  local reply, message, err = sim:call("request", 5, client.request, client, "/queue/rpc", body,
+    { timeout = 5 })
+  if not reply then return sim:failed("request", message, err) end
+  if reply.body ~= "re: " .. body then
+    sim:complain("%s, and the reply says %s", body, reply.body)
+  end
+end
+
+-- ---- Messages
+
+-- The subscription on the connection that a message came on: the broker's ids of
+-- messages begin with their session.
+local function name_of(s, message)
+  return message.id:match("^[^@]*") .. "#" .. s.id
+end
+
+-- A message came to the program.
+function methods:received(s, message)
+  local id = message.headers.n
+  self.sim:log("received", id, name_of(s, message), message.destination, message.redelivered,
+    message.body, self.sim.scenario.anyone and not s.handles)
+  return id
+end
+
+function methods:acknowledge(s, message, id)
+  local sim, how = self.sim, "ack"
+  if sim.scenario.nacks and self.random:chance(0.3) then
+    local n = sim.nacked[id] or 0
+    sim.nacked[id] = n + 1
+    if n < 3 then how = "nack" end
+  end
+  local name = name_of(s, message)
+  if how == "nack" then
+    -- in mode client it means all before it, too
+    sim:log("returned", id, name, s.ack == "client")
+  end
+  local session = s.connection.client.session
+  local ok, text, err = sim:call(how, 30, message[how], message)
+  if not ok then
+    -- unsubscribed meanwhile; one after it was acknowledged, and so it was
+    if err.kind ~= "invalid" or not (s.is_over or s.ack == "client") then
+      sim:failed(how, text, err)
+    end
+  elseif how == "ack" then
+    if name_of(s, message) ~= session .. "#" .. s.id then
+      sim:complain("%s of %s was acknowledged on %s", id, name, session)
+    end
+    sim:log("acked", id, name, s.ack == "client")
+  end
+end
+
+-- What a program does with a message it has.
+function methods:handle(s, message)
+  local sim, random, scenario = self.sim, self.random, self.sim.scenario
+  local id = self:received(s, message)
+  if scenario.slow and random:chance(0.3) then sim.world:sleep(random:part() * 2) end
+  if scenario.nested and random:chance(0.3) and not sim.over then self:send(s.connection, random:chance(0.5)) end
+  if scenario.unsubscribes and random:chance(0.05) then self:unsubscribe(s) end
+  if scenario.raises and s.handles and random:chance(0.2) then error(DELIBERATE, 0) end
+  if s.ack == "auto" then return end
+  if scenario.loiters and random:chance(0.2) then return end -- never acknowledged
+  self:acknowledge(s, message, id)
+end
+
+-- ---- Subscriptions
+
+-- The program is done with it; the broker tells by itself.
+local function end_subscription(s)
+  if s.is_over then return end
+  s.is_over = true
+  local list = s.connection.subscriptions
+  for i, other in ipairs(list) do
+    if other == s then table.remove(list, i) end
+  end
+end
+
+function methods:pick_ack(destination)
+  local scenario = self.sim.scenario
+  if destination == "/queue/auto" or destination:find("^/topic/") then return "auto" end
+  if scenario.cumulative and self.random:chance(0.5) then return "client" end
+  return "client-individual"
+end
+
+function actions.subscribe(self, connection)
+  local sim, client, random = self.sim, connection.client, self.random
+  local scenario = sim.scenario
+  if #connection.subscriptions >= 4 then return end
+  local destination = self:destination()
+  local handles = scenario.handlers and (not scenario.receivers or random:chance(0.5))
+  connection.n = connection.n + 1
+  local s = {
+    connection = connection,
+    id = "s" .. connection.n, destination = destination,
+    ack = self:pick_ack(destination), handles = handles, is_over = false,
+  }
+  local options = {
+    id = s.id, ack = s.ack, prefetch = scenario.prefetch,
+    timeout = 5, confirm = random:chance(0.5),
+  }
+  connection.subscriptions[#connection.subscriptions + 1] = s
+  connection.by_id[s.id] = s
+  local subscription = self:ask(connection, "subscribe", 5, client.subscribe, client,
+    destination, options, handles and function(message) self:handle(s, message) end or nil)
+  if not subscription then return end_subscription(s) end
+  s.subscription, s.since = subscription, sim.world:now()
+  if not handles and not (scenario.anyone and random:chance(0.5)) then
+    sim:spawn(function() self:receive_all(s) end)
+  end
+end
+
+function methods:unsubscribe(s)
+  local subscription = s.subscription
+  if not subscription or s.is_over then return end
+  end_subscription(s)
+  local confirm = self.random:chance(0.5)
+  -- no answer to be asked for: it waits for handlers first
+  local ok, message, err = self.sim:call("unsubscribe", 5, subscription.unsubscribe, subscription,
+    { timeout = 5, confirm = confirm })
+  if not ok then self.sim:failed("unsubscribe", message, err) end
+end
+
+-- Receive until the connection, the subscription or the simulation is over.
+function methods:receive_all(s)
+  local sim, random = self.sim, self.random
+  while not sim.over and not s.is_over do
+    local seconds = random:part() * 10
+    local message, text, err = sim:call("receive", seconds, s.subscription.receive,
+      s.subscription, seconds)
+    if message then
+      self:handle(s, message)
+    else
+      sim:failed("receive", text, err)
+      if err.kind ~= "timeout" then return end
+    end
+  end
+end
+
+-- A message of any subscription.
+function actions.anyone(self, connection)
+  local sim, client = self.sim, connection.client
+  local seconds = self.random:part() * 5
+  local message, text, err = sim:call("client:receive", seconds, client.receive, client, seconds)
+  if not message then return sim:failed("client:receive", text, err) end
+  local s = connection.by_id[message.subscription]
+  if s then self:handle(s, message) else sim:complain("a message of no subscription") end
+end
+
+function actions.unsubscribes(self, connection)
+  local list = connection.subscriptions
+  if #list > 0 then self:unsubscribe(self.random:one_of(list)) end
+end
+
+-- ---- Connections
+
+--- A session is over at the broker, or the client has seen the end of one: what was
+-- not confirmed may be sent again.
+function methods:doubt(session)
+  local connection = self.connection
+  if not connection or session and connection.client.session ~= session then return end
+  for id in pairs(connection.pending) do self.sim:log("uncertain", id) end
+end
+
+function methods:on_error(message, err)
+  if err.kind == "handler" and tostring(err.value) == DELIBERATE then return end
+  self.sim:failed("on_error", message, err)
+end
+
+function methods:options()
+  local sim, scenario = self.sim, self.sim.scenario
+  local beat = scenario.heartbeat
+  return sim.world:options {
+    heartbeat = { send = beat, receive = beat },
+    timeout = scenario.timeout,
+    limits = { inbox = scenario.inbox, outbox = scenario.outbox },
+    on_error = function(message, err) self:on_error(message, err) end,
+    on_disconnect = function(message)
+      sim:note("disconnected", self.name, message)
+      if self.connection then self.connection.up_since = math.huge end
+      self:doubt()
+    end,
+    on_reconnect = function(client)
+      sim:note("reconnected", self.name, client.session)
+      self.connection.up_since = sim.world:now()
+    end,
+    reconnect = scenario.reconnect,
+    before_connect = scenario.prepares and function()
+      if self.random:chance(0.3) then sim.world:sleep(self.random:part()) end
+    end or nil,
+  }
+end
+
+function methods:connect()
+  local sim = self.sim
+  local urls = { sim.broker.url, sim.second and sim.second.url }
+  local client, message, err = sim:call("connect", #urls * (sim.scenario.timeout + 1),
+    stomp.connect, urls, self:options())
+  if not client then
+    sim:failed("connect", message, err)
+    return false
+  end
+  sim:note("connected", self.name, client.session)
+  sim.on_client(client)
+  self.client = client
+  self.n_streams = self.n_streams + 1
+  self.connection = {
+    client = client,
+    stream = { name = ("%s-%d"):format(self.name, self.n_streams), n = 0 },
+    subscriptions = {}, by_id = {}, n = 0, sent = {}, pending = {},
+    up_since = sim.world:now(),
+  }
+  if sim.scenario.requests then self:answer() end
+  return true
+end
+
+-- Answer requests on this connection.
+function methods:answer()
+  local sim, client = self.sim, self.client
+  local ok, message, err = sim:call("subscribe", 5, client.subscribe, client, "/queue/rpc",
+    { timeout = 5 }, function(request)
+      local sent, text, why = sim:call("reply", 30, request.reply, request, "re: " .. request.body)
+      if not sent then sim:failed("reply", text, why) end
+    end)
+  if not ok then sim:failed("subscribe", message, err) end
+end
+
+-- The RECEIPT of DISCONNECT says that all before it is done.
+local function confirm_sent(self, connection, n)
+  local client = connection.client
+  for i = 1, n do
+    local sent = connection.sent[i]
+    if sent.reconnects == client.n_reconnects then self.sim:log("confirmed", sent.id) end
+  end
+end
+
+local function disconnect(self, connection, how, seconds)
+  local sim, client = self.sim, connection.client
+  local n, open = #connection.sent, client.state == "connected"
+  -- handlers that were told of the end get some time more
+  local ok, note, err = sim:call(how, seconds + 5, client[how], client, seconds)
+  if not ok then
+    sim:failed(how, note, err)
+  elseif not note and open and how == "disconnect" then
+    confirm_sent(self, connection, n)
+  end
+end
+
+-- Go, one way or another.
+function methods:leave()
+  local sim, client, connection = self.sim, self.client, self.connection
+  local scenario, random = sim.scenario, self.random
+  if scenario.closes and random:chance(0.5) then
+    sim:call("close", 0, client.close, client)
+  elseif scenario.drains and random:chance(0.5) then
+    disconnect(self, connection, "drain", random:part() * 10)
+  else
+    disconnect(self, connection, "disconnect", 5)
+  end
+  if client.state ~= "closed" then sim:complain("%s after it left", tostring(client)) end
+  self.client = nil
+end
+
+--- Where it has been connected for long and all was well, the broker has its
+-- subscriptions.
+function methods:check_subscriptions(sessions)
+  local sim, connection = self.sim, self.connection
+  if not self.client or not sim:is_well(connection, connection.up_since) then return end
+  for session in pairs(sessions) do
+    if session.id == self.client.session then
+      local there = {}
+      for _, s in ipairs(session:in_order()) do there[s.id] = true end
+      for _, s in ipairs(connection.subscriptions) do
+        local since = s.since
+        if since and not s.subscription.closed and not there[s.id]
+          and sim:is_well(connection, since) then
+          sim:complain("the broker does not have %s", tostring(s.subscription))
+        end
+      end
+    end
+  end
+end
+
+-- ---- All
+
+local always = { "subscribe" }
+local optional = {
+  "plain", "confirm", "bursts", "flushes", "anyone", "unsubscribes", "transactions", "requests",
+}
+
+local function actions_of(scenario)
+  local list = {}
+  for _, name in ipairs(always) do list[#list + 1] = name end
+  for _, name in ipairs(optional) do
+    if scenario[name] then list[#list + 1] = name end
+  end
+  return list
+end
+
+--- Do so many things at random moments.
+function methods:run()
+  local sim, random, scenario = self.sim, self.random, self.sim.scenario
+  local list, pause = actions_of(scenario), scenario.seconds / scenario.steps
+  for _ = 1, scenario.steps do
+    if random:chance(0.6) then sim.world:sleep(random:part() * 2 * pause) end
+    if sim.over then break end
+    if self.client and self.client.state == "closed" then self.client = nil end
+    if self.client or self:connect() then
+      actions[random:one_of(list)](self, self.connection)
+      if self.client and scenario.leaves and random:chance(0.1) then self:leave() end
+    end
+  end
+  if self.client then
+    local seconds = random:part() * 5
+    local client = self.client
+    local ok, message, err = sim:call("run", seconds + 5, client.run, client, seconds)
+    if not ok then sim:failed("run", message, err) end
+    if self.client then self:leave() end
+  end
+end
+
+--- The i-th client of a simulation.
+local function new(sim, i)
+  return setmetatable({
+    sim = sim, name = "c" .. i, random = sim.random:fork(),
+    client = nil, connection = nil,
+    n_streams = 0, n_transactions = 0,
+  }, mt)
+end
+
+return { new = new, queues = queues, loses = loses }
