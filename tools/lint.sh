@@ -69,6 +69,7 @@ check "docs/errors.md is what error.h says" lua5.4 tools/errors.lua --check
 check "docs/protocol.md has the tables of the core" lua5.4 tools/protocol.lua --check
 check "docs/api.txt is the interface" of_modules tools/apidump.lua --check
 check "every public function has a doc comment" of_modules tools/docscov.lua
+check "make docs, no warnings" make -s docs
 check "types/ has the names of docs/api.txt" lua5.4 tools/typescov.lua
 check "no paths of a machine" machine_paths
 check "rockspecs" sh -c 'for f in *.rockspec; do luarocks lint "$f" || exit 1; done'

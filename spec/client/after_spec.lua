@@ -1,8 +1,9 @@
 -- SPDX-License-Identifier: MIT
 -- err.after: whatever ends a connection, the error names the frames that were sent
 -- last, newest first. (A close of RabbitMQ says no more than that.)
-local core = require "stomp.core"
 local fixture = require "spec.support.fixture"
+local stomp = require "stomp"
+local testing = require "stomp.testing"
 
 -- The peer's last act, and the kind of the end.
 local ends = {
@@ -52,12 +53,15 @@ describe("err.after names the frames sent last", function()
   end
 
   it("where the peer is silent for too long", function()
-    local connection = assert(core.connection { websocket = false, heartbeat = { send = 0, receive = 1 } })
-    assert(connection:connect(0))
-    connection:feed("CONNECTED\nversion:1.2\nheart-beat:1000,0\n\n\0", 0)
-    assert(connection:next())
-    assert(connection:send("SEND", { destination = "/queue/a" }, "x"))
-    local err = fixture.failure("heartbeat", connection:tick(10))
-    assert.same({ command = "SEND", destination = "/queue/a" }, err.after[1])
+    local world = testing.world { seed = 1 }
+    local broker = world:broker()
+    world:run(function()
+      local client = assert(stomp.connect(broker.url, world:options()))
+      assert(client:send("/queue/a", "x", nil, { confirm = true }))
+      world.network:set { silent = "both" }
+      local err = fixture.failure("heartbeat", client:run(60))
+      assert.same({ command = "SEND", destination = "/queue/a" }, err.after[1])
+    end)
+    world:close()
   end)
 end)
