@@ -155,7 +155,7 @@ format: ## lay out the C sources
 
 # ---- Tests ----
 
-.PHONY: test check lint asan tsan valgrind gc mutants simulate bench autobahn portable
+.PHONY: test check lint asan tsan valgrind gc chaos cluster mutants simulate bench autobahn portable
 test: ## every test, a real RabbitMQ included; the last line counts them
 	@tools/deps.sh build test
 	@$(MAKE) -s all
@@ -194,6 +194,16 @@ valgrind: ## the specs under valgrind
 	@$(MAKE) -s all
 	@$(MAKE) -s all LUA_VERSION=5.1
 	@tools/sanitized.sh valgrind
+
+cluster: ## three RabbitMQ nodes, killed in turn while confirmed sends run
+	@tools/deps.sh build test
+	@$(MAKE) -s all
+	@busted --run=cluster --lua=$(LUA) --cpath="./$(BUILD)/?.so" spec/cluster
+
+chaos: ## a RabbitMQ killed and restarted under confirmed sends (CYCLES=20)
+	@tools/deps.sh build test
+	@$(MAKE) -s all
+	@tools/chaos.sh $(or $(CYCLES),20)
 
 gc: ## the specs with a full collection every 2000 instructions
 	@tools/deps.sh build test

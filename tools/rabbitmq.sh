@@ -6,6 +6,8 @@
 #   tools/rabbitmq.sh kill DIR     kill -9 (for tests of crashes)
 #   tools/rabbitmq.sh restart DIR  after kill: the same folders and ports
 #   tools/rabbitmq.sh ctl DIR ARGUMENT...  its rabbitmqctl
+#   tools/rabbitmq.sh cluster DIR  three nodes, DIR/1 to DIR/3, joined; DIR/urls
+#                                  has their URLs; kill and restart one: DIR/1
 #   tools/rabbitmq.sh stop DIR
 set -eu
 
@@ -27,7 +29,8 @@ free_ports() { # four ports that nobody listens on
 
 configure() {
   set -- $(free_ports)
-  mkdir -p "$dir/home" "$dir/log"
+  home=${CLUSTER_HOME:-$dir/home} # nodes of one cluster share its cookie
+  mkdir -p "$home" "$dir/log"
   cat >"$dir/rabbitmq.conf" <<CONF
 listeners.tcp.1 = 127.0.0.1:$1
 stomp.listeners.tcp.1 = 127.0.0.1:$2
@@ -37,7 +40,7 @@ log.file.level = warning
 CONF
   echo '[rabbitmq_web_stomp,rabbitmq_stomp].' >"$dir/enabled_plugins"
   cat >"$dir/env" <<ENV
-export HOME=$dir/home
+export HOME=$home
 export RABBITMQ_NODENAME=stomp-test-$3@localhost
 export RABBITMQ_NODE_PORT=$1
 export RABBITMQ_DIST_PORT=$4
@@ -71,7 +74,41 @@ run() {
   done
 }
 
+# A node of a cluster, in a shell of its own: each has its own environment.
+node() { # FOLDER COMMAND...
+  (
+    dir=$1
+    shift
+    "$@"
+  )
+}
+
+join() { # the node of DIR/1
+  . "$dir/env"
+  ctl stop_app
+  ctl join_cluster "$1"
+  ctl start_app
+}
+
+cluster() {
+  CLUSTER_HOME=$dir/home
+  mkdir -p "$CLUSTER_HOME"
+  for i in 1 2 3; do
+    mkdir -p "$dir/$i"
+    node "$dir/$i" configure
+  done
+  node "$dir/1" run # it makes the cookie
+  node "$dir/2" run &
+  second=$!
+  node "$dir/3" run
+  wait $second
+  first=$(. "$dir/1/env" && echo "$RABBITMQ_NODENAME")
+  for i in 2 3; do node "$dir/$i" join "$first"; done
+  cat "$dir"/[123]/url >"$dir/urls"
+}
+
 case $command in
+  cluster) cluster ;;
   start)
     command -v "$lib/rabbitmq-server" >/dev/null ||
       { echo "rabbitmq: not installed (make deps)" >&2; exit 1; }
@@ -88,12 +125,15 @@ case $command in
     ctl "$@"
     ;;
   stop)
+    if [ -f "$dir/urls" ]; then
+      for i in 1 2 3; do "$0" stop "$dir/$i"; done
+    fi
     [ -f "$dir/env" ] || exit 0
     . "$dir/env"
     ctl shutdown >/dev/null 2>&1 || kill "$(cat "$dir/pid")" 2>/dev/null || true
     ;;
   *)
-    echo "usage: rabbitmq.sh start|kill|restart|ctl|stop DIR" >&2
+    echo "usage: rabbitmq.sh start|kill|restart|ctl|stop|cluster DIR" >&2
     exit 2
     ;;
 esac

@@ -2,16 +2,8 @@
 -- A connection that is lost, and the next one: CONNECTED, SUBSCRIBEs, queued
 -- sends, confirmed sends without RECEIPT, in this order.
 local fixture = require "spec.support.fixture"
-local stomp = require "stomp"
 
--- Without jitter, so that times can be told.
-local STEADY = { min = 1, max = 8, jitter = 0 }
-
-local function connect(options, script)
-  local all = { reconnect = STEADY }
-  for name, value in pairs(options or {}) do all[name] = value end
-  return fixture.connect(all, script)
-end
+local connect = fixture.reconnecting
 
 -- The commands that a server got, with destination.
 local function dialogue(server)
@@ -233,148 +225,6 @@ describe("a client that reconnects", function()
   end)
 end)
 
-describe("attempts to reconnect", function()
-  it("come at growing distances, capped, and begin anew after a while", function()
-    local times = {}
-    local client, loop, net = connect {
-      before_connect = function(attempt) times[#times + 1] = attempt.number end,
-    }
-    net.server:close(1000)
-    net.refuse = 6
-    local start = loop.now()
-    loop.run(function() client:receive(100) end)
-    assert.equal(1 + 2 + 4 + 8 + 8 + 8 + 8, 39)
-    assert.same({ 1, 1, 2, 3, 4, 5, 6, 7 }, times)
-    assert.equal(1100, loop.now())
-    assert.is_true(net.server.link.connection ~= nil and start == 1000)
-    net.server:close(1000)
-    loop.run(function() client:receive(1.5) end)
-    assert.equal("connected", client.state) -- after 1 s again
-  end)
-
-  it("do not begin anew where the connection does not last", function()
-    local client, loop, net = connect({ reconnect = { min = 1, max = 100, jitter = 0 } })
-    local ups = {}
-    client:on("reconnect", function()
-      ups[#ups + 1] = loop.now() - 1000
-      if #ups < 5 then net.server:close(1000) end
-    end)
-    net.server:close(1000)
-    loop.run(function() client:receive(60) end)
-    assert.same({ 1, 3, 7, 15, 31 }, ups)
-  end)
-
-  it("end after `attempts`, with the last error", function()
-    local client, loop, net = connect { reconnect = { min = 1, jitter = 0, attempts = 3 } }
-    local closed
-    client:on("close", function(clean, message, err) closed = { clean, message, err } end)
-    net.server:close(1000)
-    net.refuse = 9
-    local ok, message, err = client:run()
-    fixture.failure("connect", ok, message, err)
-    assert.equal(3, err.attempts)
-    assert.same({ false, message, err }, closed)
-    assert.equal("closed", client.state)
-    assert.equal(1007, loop.now())
-  end)
-
-  it("end after max_time", function()
-    local client, loop, net = connect { reconnect = { min = 1, max = 1, jitter = 0, max_time = 10 } }
-    net.server:close(1000)
-    net.refuse = 99
-    fixture.failure("connect", client:run())
-    assert.equal(1010, loop.now())
-  end)
-
-  it("end at once where the login is refused, or after auth_attempts", function()
-    for _, n in ipairs { 1, 3 } do
-      local client, _, net = connect { reconnect = { min = 1, jitter = 0, auth_attempts = n } }
-      net.server:close(1000)
-      net.script.CONNECT = function(server)
-        assert(server.connection:refuse("Bad CONNECT", "Access refused"))
-        server.link.pipe[1] = server.connection:output()
-      end
-      local ok, message, err = client:run()
-      fixture.failure("broker", ok, message, err)
-      assert.is_true(err.permanent)
-      assert.equal(1 + n, #net.servers)
-    end
-  end)
-
-  it("go round a shuffled list, never from wss to ws", function()
-    local loop, net = fixture.net()
-    local urls = { "ws://a/ws", "ws://b/ws", "ws://c/ws" }
-    local tried = {}
-    local client = assert(stomp.connect(urls, {
-      loop = loop, transport = net, proxy = false, reconnect = STEADY,
-      before_connect = function(attempt) tried[#tried + 1] = attempt.url end,
-    }))
-    net.server:close(1000)
-    net.refuse = 4
-    loop.run(function() client:receive(30) end)
-    assert.equal(6, #tried)
-    for i = 4, 6 do assert.equal(tried[i - 3], tried[i]) end
-    assert.not_equal(tried[1], tried[2])
-    assert.not_equal(tried[2], tried[3])
-    assert.equal(tried[6], client.url)
-    local _, message = stomp.connect({ "ws://a", "wss://b" }, {
-      loop = loop, transport = net, proxy = false })
-    assert.truthy(message:find("^invalid: URL: ws and wss in one list"))
-  end)
-
-  it("may change what they connect with", function()
-    local waited
-    local client, loop, net
-    client, loop, net = connect { login = "me", passcode = "old",
-      before_connect = function(attempt)
-        if attempt.number == 1 and not client then return end
-        loop.sleep(0.25)
-        waited = attempt.err
-        attempt.passcode, attempt.url = "new", "ws://other.test/ws"
-      end }
-    net.server:close(1000)
-    loop.run(function() client:receive(9) end)
-    assert.equal("closed", waited.kind)
-    assert.equal("new", net.server:got("CONNECT")[1].headers.passcode)
-    assert.equal("me", net.server:got("CONNECT")[1].headers.login)
-    assert.equal("ws://other.test/ws", client.url)
-  end)
-
-  it("end with the error of before_connect", function()
-    local client, _, net
-    client, _, net = connect { before_connect = function()
-      if client then error("no token") end
-    end }
-    net.server:close(1000)
-    local ok, message, err = client:run()
-    fixture.failure("handler", ok, message, err)
-    assert.truthy(err.traceback:find("no token", 1, true))
-  end)
-
-  it("are made for the first connection, too, with initial", function()
-    local loop, net = fixture.net()
-    net.refuse = 2
-    local client = assert(stomp.connect("ws://a/ws", { loop = loop, transport = net,
-      proxy = false, reconnect = { min = 1, jitter = 0, initial = true } }))
-    assert.equal("connected", client.state)
-    assert.equal(1003, loop.now())
-    net.refuse = 1
-    fixture.failure("connect", stomp.connect("ws://a/ws", { loop = loop,
-      transport = net, proxy = false, reconnect = true }))
-  end)
-
-  it("try each URL of a list once for the first connection", function()
-    local loop, net = fixture.net()
-    net.refuse = 1
-    assert(stomp.connect({ "ws://a", "ws://b" }, { loop = loop, transport = net, proxy = false }))
-    net.refuse = 2
-    local ok, message, err = stomp.connect({ "ws://a", "ws://b" }, {
-      loop = loop, transport = net, proxy = false })
-    fixture.failure("connect", ok, message, err)
-    assert.equal(2, err.attempts)
-  end)
-end)
-
 describe("the ways down while reconnecting", function()
   it("disconnect and close return at once", function()
     for _, way in ipairs { "disconnect", "close" } do
@@ -530,70 +380,55 @@ describe("many tasks on a client that reconnects", function()
   end)
 end)
 
-describe("a stream", function()
-  local function offsets(server)
-    local list = {}
-    for i, frame in ipairs(server:got("SUBSCRIBE")) do
-      list[i] = frame.headers["x-stream-offset"]
-    end
-    return list
-  end
-
-  it("is read on behind the last message that was handled", function()
-    local client, loop, net = connect()
-    local stream = client:subscribe("/queue/s", { stream = "first" })
-    local first = net.server:got("SUBSCRIBE")[1].headers
-    assert.equal("first", first["x-stream-offset"])
-    assert.equal("stream", first["x-queue-type"])
-    assert.equal("client-individual", first.ack)
-    assert.equal("100", first["prefetch-count"])
-    for i = 5, 9 do
-      net.server:message(stream.id, "m" .. i, { ["x-stream-offset"] = tostring(i) })
-    end
-    for i = 5, 7 do assert.equal("m" .. i, stream:receive(1).body) end
-    client:send("/queue/a", "", nil, { confirm = true }) -- 8 and 9 are routed
-    net.server:close(1006)
-    loop.run(function() client:run(3) end)
-    -- 8 and 9 were here, but nobody had them: they come again
-    assert.equal(0, stream:unread())
-    assert.same({ "offset=8" }, offsets(net.server))
-  end)
-
-  it("counts a handler's message when the handler is done", function()
-    local client, loop, net = connect()
-    local seen = {}
-    local stream = client:subscribe("/queue/s", { stream = 3 }, function(message)
-      seen[#seen + 1] = message.body
-      loop.sleep(10)
+describe("handlers while a connection is lost", function()
+  it("wait for their receipts across it, and cost the others nothing", function()
+    local done, stuck = {}, 0
+    local client, loop, net = connect({}, { SEND = false })
+    client:subscribe("/queue/for-ever", function()
+      stuck = stuck + 1
+      loop.condition():wait(100000)
     end)
-    assert.same({ "offset=3" }, offsets(net.server))
-    for i = 3, 4 do
-      net.server:message(stream.id, "m" .. i, { ["x-stream-offset"] = tostring(i) })
-    end
+    client:subscribe("/queue/raises", function(message) error(message.body) end)
+    client:subscribe("/queue/work", { ack = "client-individual" }, function(message)
+      done[#done + 1] = client:send("/queue/done", message.body, nil, { confirm = true })
+      local ok, _, err = message:ack()
+      done[#done + 1] = ok or err.kind
+    end)
+    local errors = 0
+    client:on("error", function() errors = errors + 1 end)
+    for id = 1, 3 do net.server:message("sub-" .. id, "x") end
     loop.run(function()
-      client:receive(5)
+      client:run(1)
       net.server:close(1006)
-      client:receive(3)
+      net.script.SEND = nil
+      client:run(5)
+      for id = 1, 3 do net.server:message("sub-" .. id, "y") end
+      client:run(1)
     end)
-    assert.same({ "m3" }, seen)
-    assert.same({ "offset=3" }, offsets(net.server))
-    loop.sleep(5)
-    net.server:close(1006)
-    loop.run(function() client:receive(9) end)
-    assert.same({ "offset=4" }, offsets(net.server))
+    assert.same({ true, "closed", true, true }, done)
+    assert.equal(1, stuck)
+    assert.equal(2, errors)
+    assert.equal("connected", client.state)
   end)
 
-  it("is not read without acknowledgements, by many at a time, from nowhere", function()
-    local client = fixture.connect()
-    local function nothing() end
-    for _, case in ipairs {
-      { { stream = "first", ack = "auto" }, "auto" },
-      { { stream = "here" }, "\"here\"" },
-      { { stream = 1.5 }, "whole" },
-      { { stream = "next", concurrency = 2 }, "concurrency" },
-    } do
-      local message = fixture.raised(function() client:subscribe("/queue/s", case[1], nothing) end)
-      assert.truthy(message:find(case[2], 1, true), message)
+  it("may disconnect, close and unsubscribe in it", function()
+    for _, way in ipairs { "disconnect", "close" } do
+      local client, loop, net = connect()
+      local a
+      a = client:subscribe("/queue/a", function()
+        loop.sleep(1.5) -- the connection is lost meanwhile
+        assert.equal("reconnecting", client.state)
+        assert.is_true(a:unsubscribe())
+        assert.is_true(client[way](client))
+      end)
+      net.refuse = 99
+      net.server:message(a.id, "x")
+      loop.run(function()
+        client:run(1)
+        net.server:close(1006)
+        assert.is_true(client:run(5))
+      end)
+      assert.equal("closed", client.state)
     end
   end)
 end)

@@ -21,6 +21,16 @@ function fixture.connect(options, script)
   return assert(stomp.connect("ws://broker.test/ws", all)), loop, net
 end
 
+--- How `reconnecting` does so: without jitter, so that times can be told.
+fixture.steady = { min = 1, max = 8, jitter = 0 }
+
+--- The same, of a client that reconnects.
+function fixture.reconnecting(options, script)
+  local all = { reconnect = fixture.steady }
+  for name, value in pairs(options or {}) do all[name] = value end
+  return fixture.connect(all, script)
+end
+
 --- What a failing call gave must be a failure of this kind: its err.
 function fixture.failure(kind, value, message, err)
   assert(value == nil, "a failure expected, got " .. tostring(value))

@@ -1,0 +1,77 @@
+-- SPDX-License-Identifier: MIT
+-- examples/cluster.lua on three RabbitMQ nodes: each node is killed in turn while
+-- confirmed sends run and workers in processes of their own acknowledge. What was
+-- confirmed is worked on, whatever was lost.
+local FOLDER = "build/test/cluster"
+local COUNT, PER_SECOND, WORKERS = 2000, 80, 3
+local PATIENCE = 400 -- seconds for all of it
+
+local LUA = "LUA_PATH='lua/?.lua;lua/?/init.lua;;' LUA_CPATH='build/5.4/?.so;;'"
+  .. (" timeout %d lua5.4 examples/cluster.lua "):format(PATIENCE)
+
+local function run(command, ...)
+  local ok = os.execute(command:format(...) .. (" >>%s.log 2>&1"):format(FOLDER))
+  assert(ok == true or ok == 0, "failed, see " .. FOLDER .. ".log: " .. command)
+end
+
+describe("a cluster of three nodes #cluster", function()
+  local urls
+
+  setup(function()
+    run("rm -rf %s && mkdir -p build/test", FOLDER)
+    run("tools/rabbitmq.sh cluster %s", FOLDER)
+    local file = assert(io.open(FOLDER .. "/urls"))
+    urls = file:read("*a"):gsub("\n", " ")
+    file:close()
+  end)
+
+  teardown(function() run("tools/rabbitmq.sh stop %s", FOLDER) end)
+
+  -- Several workers into one pipe; the first line is their process group.
+  local function start_workers()
+    local command = {}
+    for i = 1, WORKERS do
+      command[i] = LUA .. ("work %s 2>>%s/worker-%d.err & "):format(urls, FOLDER, i)
+    end
+    local pipe = assert(io.popen(('exec setsid sh -c "echo \\$\\$; %s wait"')
+      :format(table.concat(command))))
+    local pid = assert(pipe:read("*n", "*l"))
+    return pipe, pid
+  end
+
+  it("loses no confirmed message while its nodes are killed in turn", function()
+    local workers, pid = start_workers()
+    for _ = 1, WORKERS do assert.equal("ready", workers:read("*l")) end
+    local publisher = assert(io.popen(LUA .. ("publish %d %d %s 2>>%s/publisher.err")
+      :format(COUNT, PER_SECOND, urls, FOLDER)))
+    local safe, n_safe = {}, 0
+    local function read_until(n)
+      while n_safe < n do
+        local number = assert(publisher:read("*l")):match("^safe\t(%d+)$")
+        safe[number], n_safe = true, n_safe + 1
+      end
+    end
+    for node = 1, 3 do
+      read_until(n_safe + 200)
+      run("tools/rabbitmq.sh kill %s/%d", FOLDER, node)
+      read_until(n_safe + 200) -- two nodes go on
+      run("tools/rabbitmq.sh restart %s/%d", FOLDER, node)
+    end
+    read_until(COUNT)
+    assert.is_nil(publisher:read("*l"))
+    publisher:close()
+    local done, left, again = {}, COUNT, 0
+    while left > 0 do
+      local number = assert(workers:read("*l")):match("^done\t(%d+)$")
+      if done[number] then
+        again = again + 1
+      else
+        done[number], left = true, left - 1
+      end
+    end
+    for i = 1, COUNT do assert.is_true(safe[tostring(i)] and done[tostring(i)]) end
+    print(("%d safe and done, %d done twice"):format(COUNT, again))
+    run("kill -- -%d", pid)
+    workers:close()
+  end)
+end)
