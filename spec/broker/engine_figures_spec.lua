@@ -16,6 +16,8 @@ describe("the broker engine counts", function()
       frames_received = 6, frames_sent = 5, messages_in = 1, messages_out = 2,
       redelivered = 0, receipts_sent = 1, receipts_withheld = 0, errors_sent = 0,
     }, stats)
+    a:frame("UNSUBSCRIBE", { id = "1" })
+    assert.equal(1, broker:stats().subscriptions)
     b:frame("ACK", { id = "none" })
     assert.equal(1, broker:stats().errors_sent)
   end)

@@ -99,6 +99,17 @@ describe("the broker engine, misbehaving,", function()
       end
     end)
 
+    it("drops what was delayed", function()
+      for _, name in ipairs { "cut_on", "close_on" } do
+        local broker, a = setup(1)
+        misbehave(broker, { delay = 1, [name] = "/queue/x" })
+        a:publish("/queue/y", "1", { receipt = "r" }):publish("/queue/x", "2")
+        assert.is_nil(broker:deadline(a.session))
+        pass(broker, 5)
+        assert.same({}, a.got)
+      end
+    end)
+
     it("ends DISCONNECT without RECEIPT, as RabbitMQ does", function()
       local broker, a = setup(1)
       misbehave(broker, { close_on = "DISCONNECT" })

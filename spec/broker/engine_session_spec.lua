@@ -179,6 +179,8 @@ describe("the broker engine", function()
       assert.equal(2, broker:stats("/queue/x").queued)
       a:leave() -- twice: nothing more
       assert.equal(2, broker:stats().sessions)
+      a:publish("/queue/x", "too late")
+      assert.equal(2, broker:stats("/queue/x").queued)
     end)
   end)
 

@@ -27,6 +27,19 @@ describe("the broker engine", function()
       assert.same({}, b:bodies())
     end)
 
+    it("passes on the sender's headers, in one order, but none that are its own", function()
+      local _, a, b = setup(2)
+      a:subscribe("1", "/topic/x")
+      b:publish("/topic/x", "hello", { ["content-length"] = "99", ["message-id"] = "forged",
+        subscription = "forged", redelivered = "true", ack = "forged", receipt = "r",
+        d = "4", b = "2", a = "1", c = "3", e = "5" })
+      local names = {}
+      for i, pair in ipairs(a:take("MESSAGE")[1].list) do names[i] = pair[1] .. "=" .. pair[2] end
+      assert.same("subscription=1", names[1])
+      assert.same({ "redelivered=false", "a=1", "b=2", "c=3", "d=4", "e=5" },
+        { (table.unpack or unpack)(names, 4) }) -- luacheck: ignore 113 143
+    end)
+
     it("keeps nothing for who comes later", function()
       local broker, a, b = setup(2)
       a:publish("/topic/x", "early")
@@ -272,7 +285,9 @@ describe("the broker engine", function()
       it(text .. ", which ends the session", function()
         local _, a, b = setup(2)
         a:subscribe("t", "/topic/x"):frame(case[1], case[2])
-        assert.equal(text, (a:refusal()))
+        local said, body = a:refusal()
+        assert.equal(text, said)
+        if case[2].id == "none" then assert.truthy(body:find("none", 1, true)) end
         a:publish("/topic/x", "more", { receipt = "r" })
         b:publish("/topic/x", "more")
         assert.same({}, a.got)
@@ -304,6 +319,16 @@ describe("the broker engine", function()
       assert.same({ "2", "3", "4", "5", "6" }, b:bodies())
       a:read_on()
       assert.same({ "1" }, a:bodies())
+    end)
+
+    it("serves its queues in the order in which it subscribed to them", function()
+      local _, a, b = setup(2)
+      for i = 1, 9 do a:subscribe(tostring(i), "/queue/" .. 10 - i) end
+      a.room = false
+      a:frame("BEGIN", { transaction = "t", receipt = "r" })
+      for i = 1, 9 do b:publish("/queue/" .. i, tostring(i)) end
+      a:read_on()
+      assert.same({ "9", "8", "7", "6", "5", "4", "3", "2", "1" }, a:bodies())
     end)
 
     it("leaves a queue's messages in the queue, and hands them out later", function()

@@ -13,7 +13,8 @@ local mt = { __index = methods }
 
 function methods:send(command, headers, body)
   if not self.room then return false end
-  local frame = { command = command, headers = {}, body = body, at = clocks[self.broker] }
+  local frame = { command = command, headers = {}, list = headers, body = body,
+    at = clocks[self.broker] }
   for _, pair in ipairs(headers) do
     frame.headers[pair[1]] = frame.headers[pair[1]] or pair[2]
   end

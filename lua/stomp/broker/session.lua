@@ -112,19 +112,14 @@ function methods:refuse(text, body, frame)
   self.refused, self.ending = true, true
 end
 
---- Write what waited, as far as it is due and there is room; whether nothing
--- waits now.
+--- Write what waited, as far as it is due and there is room.
 function methods:flush()
   local pending, now = self.pending, self.shared.now
-  self.full = false
-  while true do
-    local entry = pending[pending.first]
-    if not entry then return true end
-    if entry[5] > now or not put(self, entry[1], entry[2], entry[3]) then
-      return false
-    end
+  local entry = pending[pending.first]
+  while entry and entry[5] <= now and put(self, entry[1], entry[2], entry[3]) do
     queues.pop(pending)
     self.pending_bytes = self.pending_bytes - entry[4]
+    entry = pending[pending.first]
   end
 end
 
