@@ -244,8 +244,9 @@ CORE_OBJS  := $(CORE_SRC:src/%.c=obj/%.o)
 TLS_OBJS   := $(patsubst src/%.c,obj/%.o,$(wildcard src/tls/*.c))
 TEST_LIBS  := -lssl -lcrypto -lpthread $(LIBZ)
 C_TESTS    := $(patsubst spec/c/%.c,%,$(wildcard spec/c/*_test.c))
-# those of the core alone, without zlib
-BARE_TESTS := $(filter-out tls_test linear_test deflate_test bomb_test,$(C_TESTS))
+# those of the core alone; without zlib
+CORE_TESTS := $(filter-out tls_test linear_test,$(C_TESTS))
+BARE_TESTS := $(filter-out deflate_test bomb_test,$(CORE_TESTS))
 
 comma := ,
 
@@ -269,6 +270,9 @@ LINEAR := -fsanitize-coverage=trace-pc -fno-builtin
 LINEAR_WRAP := $(addprefix -Wl$(comma)--wrap=,memcpy memmove memset memcmp memchr \
   strlen)
 $(eval $(call c_tests,build/linear,$(CC),-O1 -g,$(CORE_OBJS),$(LINEAR_WRAP) $(LIBZ),$(LINEAR)))
+$(eval $(call c_tests,build/plain,$(CC),-O2 -g,\
+  $(CORE_OBJS) $(TLS_OBJS),$(TEST_LIBS)))
+$(eval $(call c_tests,build/coverage/c,$(CC),-O0 -g --coverage,$(CORE_OBJS),$(LIBZ)))
 $(eval $(call c_tests,build/i686,i686-linux-gnu-gcc,$(BARE),$(CORE_OBJS),))
 $(eval $(call c_tests,build/s390x,s390x-linux-gnu-gcc,$(BARE),$(CORE_OBJS),))
 
@@ -277,6 +281,14 @@ run-%: build/test/%
 
 run-linear_test: build/linear/linear_test
 	@$<
+
+.PHONY: coverage
+coverage: ## which lines and branches of the core no test takes
+	@tools/deps.sh build test coverage
+	@rm -rf build/coverage
+	@$(MAKE) -s $(CORE_TESTS:%=build/coverage/c/%)
+	@$(MAKE) -s core BUILD=build/coverage/lua CFLAGS="-O0 -g --coverage" >/dev/null
+	@$(LUA) tools/coverage.lua $(CORE_TESTS)
 
 portable: ## the core's C tests with 32 bits (i686) and big-endian (s390x)
 	@tools/deps.sh build portable

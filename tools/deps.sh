@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: MIT
 # Install the Debian packages that are missing: as root, or by sudo. Quick and
 # silent when nothing is missing.
-#   tools/deps.sh [build] [test] [lint] [bench] [docs] [portable]
+#   tools/deps.sh [build] [test] [lint] [bench] [docs] [coverage] [portable]
 #   (default: build test)
 set -eu
 
@@ -13,6 +13,7 @@ test="lua-busted lua-socket lua-sec lua-posix luarocks rabbitmq-server openssl
 lint="lua-check clang clang-format clang-14 libclang-rt-14-dev binutils"
 bench="nodejs npm"
 docs="lua-ldoc lua-discount"
+coverage="gcovr"
 # (not gcc-multilib: it and the cross compilers exclude each other)
 portable="gcc-i686-linux-gnu libc6-dev-i386-cross gcc-s390x-linux-gnu
   libc6-dev-s390x-cross qemu-user"
@@ -24,6 +25,7 @@ for group in ${*:-build test}; do
     test) wanted="$wanted $test" ;;
     lint) wanted="$wanted $lint" ;;
     docs) wanted="$wanted $docs" ;;
+    coverage) wanted="$wanted $coverage" ;;
     portable) wanted="$wanted $portable" ;;
     bench) command -v npm >/dev/null 2>&1 || wanted="$wanted $bench" ;;
     *) echo "deps: unknown group $group" >&2; exit 2 ;;

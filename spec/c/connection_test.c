@@ -158,6 +158,30 @@ static void test_a_connect_without_room(bool websocket) {
   bench_close(&b);
 }
 
+/* Over TCP DISCONNECT is not refused for good where it has no room behind what
+ * is there. */
+static void test_a_disconnect_without_room(void) {
+  char value[1500];
+  stomp_field connect = { "login", 5, value, sizeof value };
+  const char *receipt;
+  bench b;
+  memset(value, 'x', sizeof value);
+  bench_init(&b, false);
+  b.p.options.session.connect = &connect;
+  b.p.options.session.n_connect = 1;
+  b.p.options.session.limits.outbox = 550;
+  b.p.client = pair_new(&b.p, STOMP_CLIENT);
+  CHECK(stomp_connection_connect(b.p.client, 0) == STOMP_OK);
+  CHECK(PAIR_FEED(&b.p, b.p.client, "CONNECTED\nversion:1.2\n\n\0") ==
+        STOMP_OK);
+  CHECK(stomp_connection_disconnect(b.p.client, 0, &receipt, &b.p.error) ==
+        STOMP_FULL);
+  stomp_connection_consume(b.p.client, 1000);
+  CHECK(stomp_connection_disconnect(b.p.client, 0, &receipt, &b.p.error) ==
+        STOMP_OK);
+  bench_close(&b);
+}
+
 /* … also when it would fit later: a server that answers before it was asked to
  * the end answers something else. */
 static void test_an_answer_too_early(void) {
@@ -275,6 +299,7 @@ static void test_a_ping_without_room(void) {
 /* ---- Beats ---- */
 
 static void test_beats(bool websocket) {
+  bool no_receipt;
   bench b;
   bench_init(&b, websocket);
   b.p.options.session.heartbeat[0] = b.p.options.session.heartbeat[1] = 1000;
@@ -297,7 +322,11 @@ static void test_beats(bool websocket) {
         (websocket ? STOMP_ERANDOM : STOMP_OK));
   b.fails = false;
   CHECK(stomp_connection_wants_end(b.p.client) == websocket);
-  if (!websocket)
+  if (websocket) {
+    CHECK(PAIR_FEED(&b.p, b.p.client, "\x89\x00") == STOMP_ERANDOM);
+    CHECK(closed(b.p.client, &no_receipt) == STOMP_ERANDOM);
+  } else
+
     CHECK(stomp_connection_tick(b.p.client, 4000) == STOMP_HLOST);
   CHECK(stomp_connection_wants_end(b.p.client));
   CHECK(stomp_connection_tick(b.p.client, 5000) == STOMP_OK);
@@ -547,6 +576,7 @@ int main(void) {
   test_a_connect_without_room(false);
   test_a_connect_without_room(true);
   test_an_answer_too_early();
+  test_a_disconnect_without_room();
   test_ignoring();
   test_pings();
   test_a_ping_without_room();

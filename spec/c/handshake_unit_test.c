@@ -154,6 +154,30 @@ static void test_headers_are_checked(void) {
   }
 }
 
+/* Subprotocols, asked for or taken, are tokens, and not longer than is kept. */
+static void test_subprotocols_are_checked(void) {
+  char name[65];
+  const char *bad[] = { "", "a b", "a,b", "a\r\nX-A: b", "\xc3\xbc", name };
+  const char *shown[] = { "", "a b", "a,b", "a??X-A: b", "\xc3\xbc", name };
+  const char *good[1] = { name + 1 };
+  char detail[100];
+  size_t i;
+  bench b;
+  memset(name, 'x', 64);
+  name[64] = '\0';
+  for (i = 0; i < 12; i++) {
+    bench_init(&b, i % 2);
+    b.options.protocols = &bad[i / 2];
+    snprintf(detail, sizeof detail, "subprotocol %s", shown[i / 2]);
+    check_refused(&b, detail);
+  }
+  bench_init(&b, false);
+  b.options.protocols = good;
+  bench_open(&b, 4096);
+  CHECK(b.h != NULL);
+  bench_close(&b);
+}
+
 /* ---- What is missing ---- */
 
 static void test_without_random_bytes(void) {
@@ -312,9 +336,145 @@ static void test_work_grows_with_the_input(void) {
   CHECK(moved_by(80000, false) <= moved_by(40000, false) + 4);
 }
 
+/* ---- Each octet ---- */
+
+/* A server is asked with the text in which octet `at` is `c`. */
+static stomp_status ask_with(const char *text, size_t at, uint8_t c) {
+  uint8_t bytes[400];
+  size_t len = strlen(text);
+  stomp_status status;
+  stomp_span in;
+  bench b;
+  memcpy(bytes, text, len);
+  bytes[at] = c;
+  bench_init(&b, true);
+  bench_open(&b, 4096);
+  in = (stomp_span){ check_guarded(bytes, len), len };
+  status = stomp_handshake_next(b.h, &in);
+  bench_close(&b);
+  return status;
+}
+
+static void test_each_octet_of_key_and_version(void) {
+  static const char text[] = REQUEST "Sec-WebSocket-Version: 13\r\n\r\n";
+  static const char base64[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrst"
+                               "uvwxyz0123456789+/";
+  size_t key = (size_t)(strstr(text, "dGhlI") - text), at;
+  size_t version = (size_t)(strstr(text, " HTTP") - text);
+  unsigned c;
+  for (c = 1; c < 256; c++) {
+    bool digit = c >= '0' && c <= '9';
+    CHECK((ask_with(text, key + 5, (uint8_t)c) == STOMP_OK) ==
+          (strchr(base64, (int)c) != NULL));
+    if (c == '\n') /* the line ends there */
+      continue;
+    for (at = 0; at < 9; at++) {
+      bool right = (uint8_t) " HTTP/1.1"[at] == c || (at == 8 && digit);
+      if (at == 8 && c == '0')
+        right = false;
+      CHECK((ask_with(text, version + at, (uint8_t)c) == STOMP_OK) == right);
+    }
+  }
+}
+
+/* Which octets may stand where in "HTTP/1.1 403 " */
+static void test_each_octet_of_a_status(void) {
+  static const char line[] = "HTTP/1.1 403 No\r\n";
+  unsigned c;
+  size_t at;
+  for (at = 0; at < 13; at++)
+    for (c = 1; c < 256; c++) {
+      char text[sizeof line];
+      bool digit = c >= '0' && c <= '9', right = (uint8_t)line[at] == c;
+      bench b;
+      if (at == 7 || at == 10 || at == 11)
+        right = digit;
+      else if (at == 9)
+        right = digit && c != '0';
+      if (c == '\n')
+        continue;
+      memcpy(text, line, sizeof line);
+      text[at] = (char)c;
+      bench_init(&b, false);
+      bench_open(&b, 4096);
+      CHECK(stomp_handshake_start(b.h) == STOMP_OK);
+      CHECK(give(&b, text) == (right ? STOMP_MORE : STOMP_UGARBAGE));
+      bench_close(&b);
+    }
+}
+
+static stomp_status ask_for(const char *target, const char *path) {
+  char text[400];
+  stomp_status status;
+  stomp_span got;
+  bench b;
+  snprintf(text, sizeof text, "GET %s HTTP/1.1\r\n", target);
+  bench_init(&b, true);
+  bench_open(&b, 4096);
+  status = give(&b, text);
+  got = stomp_handshake_path(b.h);
+  CHECK(got.len == strlen(path) &&
+        (!got.len || !memcmp(got.bytes, path, got.len)));
+  bench_close(&b);
+  return status;
+}
+
+static void test_targets(void) {
+  CHECK(ask_for("/", "/") == STOMP_MORE);
+  CHECK(ask_for("/a/b?c=d://e", "/a/b?c=d://e") == STOMP_MORE);
+  CHECK(ask_for("http://h:1/a", "/a") == STOMP_MORE);
+  CHECK(ask_for("http://h", "") == STOMP_UREQUEST);
+  CHECK(ask_for("://h/a", "") == STOMP_UREQUEST);
+  CHECK(ask_for("a/b://c", "") == STOMP_UREQUEST);
+  CHECK(ask_for("a:/", "") == STOMP_UREQUEST);
+  CHECK(ask_for("*", "") == STOMP_UREQUEST);
+}
+
+/* Headers can be read up to the line for which it failed. */
+static void test_headers_of_a_failure(void) {
+  static const char *const lines[] = { "nocolon\r\n", "\tfolded\r\n",
+                                       ":x\r\n" };
+  stomp_span name, value;
+  size_t i, at;
+  bench b;
+  for (i = 0; i < 3; i++) {
+    bench_init(&b, false);
+    bench_open(&b, 4096);
+    CHECK(stomp_handshake_start(b.h) == STOMP_OK);
+    CHECK(give(&b, "HTTP/1.1 403 No\r\nA: b\r\n") == STOMP_MORE);
+    CHECK(give(&b, lines[i]) == STOMP_UHEADER);
+    at = 0;
+    CHECK(stomp_handshake_header(b.h, &at, &name, &value));
+    CHECK(name.len == 1 && name.bytes[0] == 'A');
+    (void)stomp_handshake_header(b.h, &at, &name, &value);
+    CHECK(!stomp_handshake_header(b.h, &at, &name, &value));
+    bench_close(&b);
+  }
+}
+
+/* A refusal's Content-Length that is no number is none: the body goes on. */
+static void test_lengths_of_a_body(void) {
+  static const char *const none[] = { "-1", "1:", "0x1", "1 1", "", "99999" };
+  char text[80];
+  size_t i;
+  bench b;
+  for (i = 0; i < 7; i++) {
+    bench_init(&b, false);
+    bench_open(&b, 4096);
+    CHECK(stomp_handshake_start(b.h) == STOMP_OK);
+    snprintf(text, sizeof text,
+             "HTTP/1.1 403 No\r\nContent-Length: %s\r\n\r\nxy",
+             i < 6 ? none[i] : "2");
+    CHECK(give(&b, text) == (i < 6 ? STOMP_MORE : STOMP_UREFUSED));
+    CHECK(stomp_handshake_body(b.h).len == 2);
+    bench_close(&b);
+  }
+}
+
 int main(void) {
   test_nothing_is_injected();
   test_headers_are_checked();
+  test_subprotocols_are_checked();
   test_without_random_bytes();
   test_start_without_room();
   test_answers_without_room();
@@ -322,5 +482,10 @@ int main(void) {
   test_calls_out_of_turn();
   test_lines_are_counted();
   test_work_grows_with_the_input();
+  test_each_octet_of_key_and_version();
+  test_each_octet_of_a_status();
+  test_targets();
+  test_headers_of_a_failure();
+  test_lengths_of_a_body();
   return check_result("handshake_unit");
 }

@@ -134,6 +134,7 @@ static const row answers[] = {
     "UDEFLATE client_no_context_takeover", NULL },
   /* unknown, or twice */
   { D "; level=9", "UDEFLATE level", NULL },
+  { D "; level=9; depth=2; level=9", "UDEFLATE level", NULL },
   { D "; Server_No_Context_Takeover", "UDEFLATE Server_No_Context_Takeover",
     NULL },
   { D "; server_no_context_takeover; server_no_context_takeover",

@@ -465,12 +465,32 @@ static void test_rules_beyond_their_tables(void) {
   }
 }
 
+/* A beat without room is not needed: what waits says that we live. One that
+ * fails is the end. */
+static void test_a_beat_that_is_not_sent(void) {
+  bench b;
+  bench_init(&b, STOMP_CLIENT);
+  b.options.heartbeat[0] = 1000;
+  connect_client(&b, "CONNECTED\nversion:1.2\nheart-beat:0,1000\n\n");
+  b.answer = STOMP_FULL;
+  CHECK(stomp_session_tick(b.s, 800, true) == STOMP_OK && b.urgent);
+  CHECK(stomp_session_counts_of(b.s)->heartbeats_sent == 0);
+  CHECK(stomp_session_deadline(b.s) == 1600);
+  b.answer = STOMP_ENOMEM;
+  CHECK(stomp_session_tick(b.s, 1600, true) == STOMP_ENOMEM);
+  CHECK(stomp_session_error(b.s)->status == STOMP_ENOMEM);
+  CHECK(stomp_session_state(b.s) == STOMP_STATE_CLOSED);
+  CHECK(stomp_session_tick(b.s, 2400, true) == STOMP_OK);
+  bench_close(&b);
+}
+
 int main(void) {
   test_defaults();
   test_random_that_fails();
   test_what_is_urgent();
   test_what_the_sink_answers();
   test_counts();
+  test_a_beat_that_is_not_sent();
   test_the_last_frames();
   test_an_end_is_final();
   test_an_end_that_cannot_be_told();

@@ -304,7 +304,7 @@ static uint64_t earlier(uint64_t a, uint64_t b) {
 }
 
 static bool may_ping(const stomp_connection *c) {
-  return c->ping && c->upgraded && !c->ended && c->linger_until == STOMP_NEVER;
+  return c->ping && c->upgraded && c->linger_until == STOMP_NEVER;
 }
 
 uint64_t stomp_connection_deadline(const stomp_connection *c) {

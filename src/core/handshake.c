@@ -47,9 +47,22 @@ static stomp_status check_header(const stomp_field *f, stomp_error *error) {
   return STOMP_OK;
 }
 
+/* A token (RFC 6455, 4.1) that fits our memory of it. */
+static bool is_protocol(const char *name) {
+  size_t i, len = strlen(name);
+  for (i = 0; i < len; i++)
+    if (!stomp_http_is_token((uint8_t)name[i]))
+      return false;
+  return len > 0 && len < STOMP_HANDSHAKE_PROTOCOL;
+}
+
 static stomp_status check_options(const stomp_handshake_options *o,
                                   stomp_error *error) {
   size_t i;
+  for (i = 0; i < o->n_protocols; i++)
+    if (!is_protocol(o->protocols[i]))
+      return refuse(error, "subprotocol ", o->protocols[i],
+                    strlen(o->protocols[i]));
   if (o->server)
     return STOMP_OK;
   if (!*o->host || !stomp_http_is_clean(o->host, strlen(o->host), false))
@@ -152,7 +165,7 @@ stomp_handshake *stomp_handshake_new(const stomp_handshake_options *options,
   stomp_error_clear(&h->error);
   stomp_buffer_init(&h->request, memory, (size_t)1 << 20);
   stomp_buffer_init(&h->proxy_request, memory, (size_t)64 << 10);
-  stomp_buffer_init(&h->offered, memory, 1024);
+  stomp_buffer_init(&h->offered, memory, (size_t)64 << 10);
   stomp_buffer_init(&h->head, memory, options->limit);
   stomp_buffer_init(&h->body, memory, STOMP_BODY_MAX);
   if (prepare(h, options, error) != STOMP_OK) {

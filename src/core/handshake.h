@@ -12,7 +12,8 @@
 #include "random.h"
 #include <stdbool.h>
 
-#define STOMP_HANDSHAKE_LINES 512 /* header lines of one head, at most */
+#define STOMP_HANDSHAKE_PROTOCOL 64  /* bytes of a subprotocol and its NUL */
+#define STOMP_HANDSHAKE_LINES    512 /* header lines of one head, at most */
 
 typedef struct stomp_handshake_options {
   bool server;
@@ -23,7 +24,7 @@ typedef struct stomp_handshake_options {
   const char *proxy_authorization; /* value of Proxy-Authorization or NULL */
   const stomp_field *headers;      /* client: more request headers */
   size_t n_headers;
-  const char *const *protocols; /* offered, or taken, best first */
+  const char *const *protocols; /* offered, or taken, best first: tokens */
   size_t n_protocols;
   bool compression; /* offer permessage-deflate, or accept it (RFC 7692) */
   size_t limit;     /* bytes of one answer or request, all 1xx together */

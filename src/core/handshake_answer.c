@@ -10,7 +10,7 @@ static stomp_status check_protocol(stomp_handshake *h) {
   size_t n;
   stomp_span answer = stomp_handshake_find(h, "Sec-WebSocket-Protocol", &n);
   while (n == 1 && stomp_http_next_item(&offered, &item))
-    if (item.len == answer.len && item.len < sizeof h->protocol &&
+    if (item.len == answer.len &&
         memcmp(item.bytes, answer.bytes, item.len) == 0) {
       memcpy(h->protocol, item.bytes, item.len);
       return STOMP_OK;
@@ -70,7 +70,7 @@ stomp_status stomp_handshake_refused(stomp_handshake *h) {
 
 stomp_status stomp_handshake_end_answer(stomp_handshake *h, stomp_span *in) {
   bool tunnel = h->in_proxy && h->status >= 200 && h->status < 300;
-  if (tunnel || (h->status >= 100 && h->status < 200 && h->status != 101)) {
+  if (tunnel || (h->status < 200 && h->status != 101)) {
     stomp_status status = STOMP_OK;
     if (tunnel) {
       h->in_proxy = false;

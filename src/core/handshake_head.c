@@ -104,9 +104,9 @@ static size_t status_fault(stomp_span s) {
   for (i = 0; i < s.len && i < sizeof shape - 1; i++) {
     uint8_t c = s.bytes[i];
     bool digit = c >= '0' && c <= '9';
-    bool right = shape[i] == '#'            ? digit
-                 : shape[i] == 'N' && i > 8 ? digit && c != '0'
-                                            : c == (uint8_t)shape[i];
+    bool right = shape[i] == '#'   ? digit
+                 : shape[i] == 'N' ? digit && c != '0'
+                                   : c == (uint8_t)shape[i];
     if (!right)
       return i;
   }
@@ -157,7 +157,7 @@ static stomp_status check_status_line(stomp_handshake *h, stomp_span line) {
 }
 
 static stomp_status check_header_line(stomp_handshake *h, stomp_span line) {
-  const uint8_t *colon = line.len ? memchr(line.bytes, ':', line.len) : NULL;
+  const uint8_t *colon = memchr(line.bytes, ':', line.len);
   size_t fault = stomp_http_clean(line, true);
   if (++h->n_lines > STOMP_HANDSHAKE_LINES)
     return fail_at(h, STOMP_ULIMIT, "header lines", 0);

@@ -49,7 +49,7 @@ struct stomp_handshake {
   size_t body_want; /* more bytes of body to wait for */
   chunk chunk;
   size_t chunk_left; /* bytes of this chunk to come */
-  char protocol[64];
+  char protocol[STOMP_HANDSHAKE_PROTOCOL];
   bool compression; /* offered, or would be accepted */
   bool deflate;     /* agreed on: */
   stomp_deflate_terms terms;

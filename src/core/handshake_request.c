@@ -153,8 +153,7 @@ static stomp_status check_headers(stomp_handshake *h, stomp_span *key) {
 static void choose_protocol(stomp_handshake *h) {
   stomp_span ours = stomp_buffer_span(&h->offered), mine;
   while (stomp_http_next_item(&ours, &mine))
-    if (mine.len < sizeof h->protocol &&
-        stomp_handshake_lists(h, "Sec-WebSocket-Protocol", mine, false)) {
+    if (stomp_handshake_lists(h, "Sec-WebSocket-Protocol", mine, false)) {
       memcpy(h->protocol, mine.bytes, mine.len);
       return;
     }

@@ -210,6 +210,7 @@ static stomp_status send_beat(stomp_session *s) {
 
 stomp_status stomp_session_tick(stomp_session *s, uint64_t now_ms,
                                 bool idle_output) {
+  stomp_status status;
   if (!beats(s))
     return STOMP_OK;
   if (stomp_heartbeat_is_lost(&s->heartbeat, now_ms)) {
@@ -221,9 +222,11 @@ stomp_status stomp_session_tick(stomp_session *s, uint64_t now_ms,
     stomp_error_add(&s->error, " ms");
     return s->error.status;
   }
-  if (stomp_heartbeat_take_due(&s->heartbeat, now_ms) && idle_output)
-    return send_beat(s);
-  return STOMP_OK;
+  if (!stomp_heartbeat_take_due(&s->heartbeat, now_ms) || !idle_output)
+    return STOMP_OK;
+  status = send_beat(s);
+  return status < 0 ? stomp_session_end_with(s, status, STOMP_NO_OFFSET)
+                    : status;
 }
 
 void stomp_session_alive(stomp_session *s, uint64_t now_ms) {
@@ -262,8 +265,7 @@ void stomp_session_end(stomp_session *s) {
 
 bool stomp_session_forgive(stomp_session *s, stomp_error *what) {
   const stomp_error *error = stomp_parser_error(s->parser);
-  if (s->role == STOMP_SERVER || error->status == STOMP_OK ||
-      s->error.status != error->status)
+  if (s->role == STOMP_SERVER || error->status == STOMP_OK)
     return false;
   *what = *error;
   stomp_parser_reset(s->parser);

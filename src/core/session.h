@@ -114,7 +114,7 @@ STOMP_CHECKED stomp_status stomp_session_disconnect(stomp_session *s,
 uint64_t stomp_session_deadline(const stomp_session *s);
 
 /* Do what is due: a beat into the sink (none while `idle_output` is false: the
- * last bytes did not get away yet), or HLOST. */
+ * last bytes did not get away yet), or HLOST. < 0: final. */
 STOMP_CHECKED stomp_status stomp_session_tick(stomp_session *s, uint64_t now_ms,
                                               bool idle_output);
 

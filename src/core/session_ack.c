@@ -29,7 +29,8 @@ static stomp_status check_ack(stomp_session *s, const stomp_frame *message,
     return stomp_session_refusal(error, STOMP_IACKAUTO, "", nothing);
   if (!key.bytes)
     key = STOMP_HEADER(message, "destination");
-  *subscription = stomp_subscriptions_of(&s->subscriptions, message);
+  *subscription =
+    stomp_subscriptions_of(&s->subscriptions, message, s->version == STOMP_1_0);
   if (d->ack_mode == STOMP_ACK_NONE || !*subscription ||
       d->sequence <= (*subscription)->value[STOMP_SUB_FIRST])
     return stomp_session_refusal(error, STOMP_IUNKNOWN, "subscription ", key);
@@ -38,8 +39,8 @@ static stomp_status check_ack(stomp_session *s, const stomp_frame *message,
   return STOMP_OK;
 }
 
-/* The headers that name the MESSAGE; returns how many, 0 where its own are
- * missing. */
+/* The headers that name the MESSAGE; returns how many, 0 where it has no ack
+ * header (a message-id it has, or it had not come). */
 static size_t name_message(const stomp_session *s, const stomp_frame *message,
                            stomp_field fields[2]) {
   stomp_span ack = STOMP_HEADER(message, "ack");
@@ -49,8 +50,6 @@ static size_t name_message(const stomp_session *s, const stomp_frame *message,
     fields[0] = field("id", ack);
     return ack.bytes ? 1 : 0;
   }
-  if (!id.bytes || (s->version == STOMP_1_1 && !subscription.bytes))
-    return 0;
   fields[0] = field("message-id", id);
   if (!subscription.bytes)
     return 1;
@@ -116,9 +115,8 @@ stomp_status stomp_session_ack(stomp_session *s, stomp_frame *message,
     return stomp_session_refusal(error, STOMP_IHEADER,
                                  "more than 4 besides the MESSAGE's", nothing);
   if (frame.n_headers == 0)
-    return stomp_session_refusal(
-      error, STOMP_IACKNONE,
-      s->version == STOMP_1_2 ? "no ack header" : "no message-id", nothing);
+    return stomp_session_refusal(error, STOMP_IACKNONE, "no ack header",
+                                 nothing);
   if (n_headers)
     memcpy(fields + frame.n_headers, headers, n_headers * sizeof *headers);
   frame.n_headers += n_headers;

@@ -118,7 +118,8 @@ static stomp_status take_connected(stomp_session *s, const stomp_frame *frame,
 }
 
 static stomp_status take_message(stomp_session *s, stomp_frame *frame) {
-  stomp_map_entry *entry = stomp_subscriptions_of(&s->subscriptions, frame);
+  stomp_map_entry *entry =
+    stomp_subscriptions_of(&s->subscriptions, frame, s->version == STOMP_1_0);
   frame->delivery.session = s->serial;
   frame->delivery.sequence = ++s->sequence;
   frame->delivery.ack_mode =

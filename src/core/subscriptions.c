@@ -44,9 +44,13 @@ stomp_map_entry *stomp_subscriptions_find(const stomp_subscriptions *s,
 }
 
 stomp_map_entry *stomp_subscriptions_of(const stomp_subscriptions *s,
-                                        const stomp_frame *message) {
-  return stomp_subscriptions_find(s, STOMP_HEADER(message, "subscription"),
-                                  STOMP_HEADER(message, "destination"));
+                                        const stomp_frame *message,
+                                        bool by_destination) {
+  stomp_span id = STOMP_HEADER(message, "subscription");
+  return id.bytes || by_destination
+           ? stomp_subscriptions_find(s, id,
+                                      STOMP_HEADER(message, "destination"))
+           : NULL;
 }
 
 static stomp_status add_place(stomp_subscriptions *s, stomp_span destination,

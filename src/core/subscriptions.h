@@ -35,9 +35,11 @@ stomp_map_entry *stomp_subscriptions_find(const stomp_subscriptions *s,
                                           stomp_span id,
                                           stomp_span destination);
 
-/* The one that a MESSAGE came for. */
+/* The one that a MESSAGE came for; one that names none is of its destination's
+ * only where that may be (1.0). */
 stomp_map_entry *stomp_subscriptions_of(const stomp_subscriptions *s,
-                                        const stomp_frame *message);
+                                        const stomp_frame *message,
+                                        bool by_destination);
 
 /* A new one; its key must not be there. `by_destination` tells whether it is
  * to be found without its id too (1.0). *entry is borrowed until removed.
