@@ -1,59 +1,10 @@
 /* SPDX-License-Identifier: MIT
  *
- * The connection, where its parts meet: room in the output, text or binary,
- * pings, the ways down and how long each may take, frames that are passed over.
- * Whole conversations are dialogue_test.c's, memory that fails oom_test.c's. */
-#include "pair.h"
-
-typedef struct bench {
-  check_memory m;
-  bool fails; /* the random source */
-  uint64_t seed;
-  stomp_random random;
-  pair p;
-} bench;
-
-static bool fill(void *user, void *bytes, size_t len) {
-  bench *b = user;
-  uint8_t *to = bytes;
-  while (len--)
-    *to++ = (uint8_t)check_random(&b->seed, 256);
-  return !b->fails;
-}
-
-static void bench_init(bench *b, bool websocket) {
-  memset(b, 0, sizeof *b);
-  check_memory_init(&b->m, 0);
-  b->random = (stomp_random){ fill, b };
-  pair_init(&b->p, &b->m.memory, &b->random, STOMP_1_2, websocket);
-}
-
-static void bench_close(bench *b) {
-  pair_close(&b->p);
-  CHECK(b->m.live == 0);
-}
-
-static stomp_span span(const char *text) {
-  return (stomp_span){ (const uint8_t *)text, strlen(text) };
-}
-
-/* A MESSAGE of the server with this body. */
-static stomp_status message(bench *b, stomp_span body) {
-  return pair_say(
-    &b->p, b->p.server, STOMP_MESSAGE_COMMAND,
-    (const char *const[2][2]){ { "destination", "/a" }, { "message-id", "1" } },
-    body);
-}
-
-/* The server's need not name it at 1.0. */
-static void bench_1_0(bench *b) {
-  b->p.options.session.versions[STOMP_1_2] = false;
-  b->p.options.session.versions[STOMP_1_0] = true;
-}
-
-static stomp_status closed(stomp_connection *c, bool *no_receipt) {
-  return stomp_connection_closed(c, 0, span(""), no_receipt);
-}
+ * The connection, where its parts meet: text or binary, pings, the ways down and
+ * how long each may take, frames that are passed over. Room is
+ * connection_room_test.c's, memory that fails oom_test.c's, whole conversations
+ * are dialogue_test.c's. */
+#include "connection_bench.h"
 
 /* The first frame of the server's output: its first octet, its payload; it is
  * taken. */
@@ -99,110 +50,6 @@ static void test_text_or_binary(void) {
   CHECK(kind_of(STOMP_BINARY_AUTO, "caf\xe9") == 0x82);
   CHECK(kind_of(STOMP_BINARY_ALWAYS, "abc") == 0x82);
   CHECK(kind_of(STOMP_BINARY_NEVER, "\xff") == 0x81);
-}
-
-/* ---- Room ---- */
-
-static void test_room(bool websocket) {
-  static const char body[2000];
-  stomp_span all = { (const uint8_t *)body, sizeof body }, some = all;
-  const char *receipt;
-  size_t n = 0, len;
-  bench b;
-  bench_init(&b, websocket);
-  bench_1_0(&b);
-  b.p.options.session.limits.outbox = 1500;
-  pair_open(&b.p);
-  CHECK(message(&b, all) == STOMP_LOUTBOX);
-  CHECK(b.p.error.status == STOMP_LOUTBOX);
-  some.len = 300;
-  while (message(&b, some) == STOMP_OK)
-    n++;
-  CHECK(n >= 3 && message(&b, some) == STOMP_FULL);
-  len = stomp_connection_output(b.p.server).len;
-  CHECK(len <= 1500);
-  pair_settle(&b.p);
-  CHECK(pair_drop(b.p.client) == n);
-  CHECK(message(&b, some) == STOMP_OK);
-  /* what must not wait does not */
-  while (PAIR_SAY(&b.p, b.p.client, SEND, "destination", "/a", "x", "y") ==
-         STOMP_OK)
-    ;
-  CHECK(stomp_connection_disconnect(b.p.client, 0, &receipt, &b.p.error) ==
-        STOMP_OK);
-  bench_close(&b);
-}
-
-/* A CONNECT that never fits is told, before the upgrade or behind it. */
-static void test_a_connect_without_room(bool websocket) {
-  static const char login[3000];
-  char value[sizeof login];
-  stomp_field connect = { "login", 5, value, sizeof value };
-  bool no_receipt;
-  bench b;
-  memset(value, 'x', sizeof value);
-  bench_init(&b, websocket);
-  b.p.options.session.connect = &connect;
-  b.p.options.session.n_connect = 1;
-  b.p.options.session.limits.outbox = 600;
-  b.p.client = pair_new(&b.p, STOMP_CLIENT);
-  b.p.server = pair_new(&b.p, STOMP_SERVER);
-  CHECK(stomp_connection_connect(b.p.client, 0) ==
-        (websocket ? STOMP_OK : STOMP_LOUTBOX));
-  pair_settle(&b.p);
-  if (websocket) {
-    CHECK(stomp_connection_error(b.p.client)->status == STOMP_LOUTBOX);
-    CHECK(stomp_connection_wants_end(b.p.client));
-    CHECK(closed(b.p.client, &no_receipt) == STOMP_LOUTBOX);
-  }
-  bench_close(&b);
-}
-
-/* Over TCP DISCONNECT is not refused for good where it has no room behind what
- * is there. */
-static void test_a_disconnect_without_room(void) {
-  char value[1500];
-  stomp_field connect = { "login", 5, value, sizeof value };
-  const char *receipt;
-  bench b;
-  memset(value, 'x', sizeof value);
-  bench_init(&b, false);
-  b.p.options.session.connect = &connect;
-  b.p.options.session.n_connect = 1;
-  b.p.options.session.limits.outbox = 550;
-  b.p.client = pair_new(&b.p, STOMP_CLIENT);
-  CHECK(stomp_connection_connect(b.p.client, 0) == STOMP_OK);
-  CHECK(PAIR_FEED(&b.p, b.p.client, "CONNECTED\nversion:1.2\n\n\0") ==
-        STOMP_OK);
-  CHECK(stomp_connection_disconnect(b.p.client, 0, &receipt, &b.p.error) ==
-        STOMP_FULL);
-  stomp_connection_consume(b.p.client, 1000);
-  CHECK(stomp_connection_disconnect(b.p.client, 0, &receipt, &b.p.error) ==
-        STOMP_OK);
-  bench_close(&b);
-}
-
-/* … also when it would fit later: a server that answers before it was asked to
- * the end answers something else. */
-static void test_an_answer_too_early(void) {
-  char value[400];
-  stomp_field connect = { "login", 5, value, sizeof value };
-  stomp_span asked, answer;
-  bench b;
-  memset(value, 'x', sizeof value);
-  bench_init(&b, true);
-  b.p.server = pair_new(&b.p, STOMP_SERVER);
-  b.p.options.session.connect = &connect;
-  b.p.options.session.n_connect = 1;
-  b.p.options.session.limits.outbox = 0;
-  b.p.client = pair_new(&b.p, STOMP_CLIENT);
-  CHECK(stomp_connection_connect(b.p.client, 0) == STOMP_OK);
-  asked = stomp_connection_output(b.p.client);
-  CHECK(pair_feed(&b.p, b.p.server, asked.bytes, asked.len) == STOMP_OK);
-  answer = stomp_connection_output(b.p.server);
-  CHECK(pair_feed(&b.p, b.p.client, answer.bytes, answer.len) == STOMP_LOUTBOX);
-  CHECK(stomp_connection_wants_end(b.p.client));
-  bench_close(&b);
 }
 
 /* ---- Frames that are passed over ---- */
@@ -476,6 +323,22 @@ static void test_after_error(void) {
   bench_close(&b);
 }
 
+/* When there is no way to say goodbye, what follows is of no interest. */
+static void test_an_end_inside_the_input(void) {
+  bench b;
+  bench_init(&b, true);
+  pair_open(&b.p);
+  b.fails = true;
+  CHECK(PAIR_FEED(&b.p, b.p.client,
+                  "\x82\x09"
+                  "ERROR\n\n\0\n"
+                  "\x89\x00\xff\xff") == STOMP_OK);
+  CHECK(pair_drop(b.p.client) == 1 && stomp_connection_wants_end(b.p.client));
+  CHECK(stomp_connection_output(b.p.client).len == 0);
+  CHECK(stomp_connection_error(b.p.client)->status == STOMP_BERROR);
+  bench_close(&b);
+}
+
 /* ---- The upgrade's end ---- */
 
 static void test_ends_in_the_upgrade(void) {
@@ -571,12 +434,6 @@ static void test_handing_over(void) {
 int main(void) {
   int i;
   test_text_or_binary();
-  test_room(false);
-  test_room(true);
-  test_a_connect_without_room(false);
-  test_a_connect_without_room(true);
-  test_an_answer_too_early();
-  test_a_disconnect_without_room();
   test_ignoring();
   test_pings();
   test_a_ping_without_room();
@@ -590,6 +447,7 @@ int main(void) {
   test_codes();
   test_failing_from_outside();
   test_after_error();
+  test_an_end_inside_the_input();
   test_ends_in_the_upgrade();
   test_a_refusal_that_does_not_end();
   test_handing_over();

@@ -4,14 +4,12 @@
  * escapes, names, heart-beats. Where a part has states, a slow and obvious
  * model runs beside it on numbers that look random. */
 #include "check.h"
-#include "core/base64.h"
 #include "core/buffer.h"
 #include "core/escape.h"
 #include "core/frame.h"
 #include "core/heartbeat.h"
 #include "core/map.h"
 #include "core/scan.h"
-#include "core/sha1.h"
 
 /* ---- Errors ---- */
 
@@ -564,33 +562,6 @@ static void test_a_pause_suspends_the_peers_deadline(void) {
   CHECK(stomp_heartbeat_is_lost(&h, 102000));
 }
 
-/* ---- Digests ---- */
-
-static void check_digest(const char *text, size_t len, const char *base64) {
-  char shown[29] = "";
-  uint8_t digest[20];
-  stomp_sha1(check_guarded(text, len), len, digest);
-  stomp_base64(shown, digest, sizeof digest);
-  CHECK(strcmp(shown, base64) == 0);
-}
-
-/* FIPS 180-4's examples, and each length about the blocks' ends against the sum
- * that another program made of all of them. */
-static void test_digests(void) {
-  uint8_t all[200 * 20], digest[20];
-  char zeros[200] = "", shown[29] = "";
-  size_t n;
-  check_digest("", 0, "2jmj7l5rSw0yVb/vlWAYkK/YBwk=");
-  check_digest("abc", 3, "qZk+NkcGgWq6PiVxeFDCbJzQ2J0=");
-  check_digest("abcdbcdecdefdefgefghfghighijhijkijkljklmklmnlmnomnopnopq", 56,
-               "hJg+RBw70m66rkqh+VEp5eVGcPE=");
-  for (n = 0; n < 200; n++)
-    stomp_sha1(check_guarded(zeros, n), n, all + 20 * n);
-  stomp_sha1(all, sizeof all, digest);
-  stomp_base64(shown, digest, sizeof digest);
-  CHECK(strcmp(shown, "t7EXTtLh0MRUpIf4zm8c88mzKWY=") == 0);
-}
-
 int main(void) {
   test_failures_have_names();
   test_error_details();
@@ -613,7 +584,6 @@ int main(void) {
   test_outgoing_headers();
   test_spans();
   test_scan();
-  test_digests();
   test_heartbeats_are_agreed();
   test_beats_keep_a_fixed_clock();
   test_a_silent_peer_is_lost();
