@@ -72,6 +72,9 @@ else
   failed=$((failed + 1))
 fi
 run_busted 5.4
+# the last: it kills the broker
+LUA_PATH="lua/?.lua;lua/?/init.lua;./?.lua;;" LUA_CPATH="build/5.4/?.so;;" \
+  count chaos lua5.4 tools/chaos.lua "$broker" 3
 
 echo "$passed passed, $failed failed"
 [ "$failed" -eq 0 ]
