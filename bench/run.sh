@@ -59,14 +59,35 @@ echo "permessage-deflate: messages of JSON through two core.connections, both si
 lua5.4 bench/deflate.lua
 
 # What confirmation costs on RabbitMQ, which itself does half as much again for a
-# message that asks for a RECEIPT
+# message that asks for a RECEIPT: in turn, the best of each
 broker=$here/$out/rabbitmq
 rm -rf "$broker"
 tools/rabbitmq.sh start "$broker" >$out/rabbitmq.log
 trap 'kill $server 2>/dev/null; tools/rabbitmq.sh stop "$broker" >/dev/null 2>&1' \
   EXIT INT TERM
-lua5.4 bench/confirm.lua "$(cat "$broker/url")" 100 20000 1000 "$runs" guest guest |
-  awk '{ rate[$1] = $2; cpu[$1] = $3 } END {
-    printf "%-16s %10.0f msg/s %8.2f us, 1000 tasks | flush every 1000 %8.0f msg/s %8.2f us | unconfirmed %8.0f msg/s %8.2f us | %.0f %% of unconfirmed\n",
-      "confirm-100B", rate["confirmed"], cpu["confirmed"], rate["flushed"], cpu["flushed"],
-      rate["unconfirmed"], cpu["unconfirmed"], 100 * rate["confirmed"] / rate["unconfirmed"] }'
+rabbit=$(cat "$broker/url")
+: >$out/confirm
+n=0
+while [ $n -lt "$runs" ]; do
+  lua5.4 bench/confirm.lua "$rabbit" 100 20000 1000 1 guest guest >>$out/confirm
+  for way in unconfirmed confirmed; do
+    echo "js-$way" "$(node $out/stompjs.mjs $way "$rabbit" 100 20000 1000 guest guest)" \
+      >>$out/confirm
+  done
+  n=$((n + 1))
+done
+echo
+echo "1,000 confirmed sends in flight on RabbitMQ, and unconfirmed ones beside"
+awk '
+  $2 > rate[$1] { rate[$1] = $2; cpu[$1] = $3 }
+  function row(title, way, bare) {
+    printf "%-24s %8.0f msg/s %8.2f us | unconfirmed %8.0f msg/s | %3.0f %%\n",
+      title, rate[way], cpu[way], rate[bare], 100 * rate[way] / rate[bare]
+  }
+  END {
+    row("confirm, 1000 tasks", "confirmed", "unconfirmed")
+    row("confirm later and flush", "flushed", "unconfirmed")
+    row("stompjs", "js-confirmed", "js-unconfirmed")
+    printf "%.1f x stompjs, 1/%.1f CPU\n", rate["confirmed"] / rate["js-confirmed"],
+      cpu["js-confirmed"] / cpu["confirmed"]
+  }' $out/confirm
