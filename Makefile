@@ -148,7 +148,7 @@ rock: ## install with LuaRocks into build/tree (TREE=…), without the network
 	@tools/deps.sh build test
 	@tools/rock.sh "$(or $(TREE),build/tree)"
 
-C_FILES := $(wildcard src/*/*.[ch] spec/c/*.[ch] fuzz/*.[ch] bench/*.c bench/*/*.c tools/*.c)
+C_FILES := $(wildcard src/*/*.[ch] spec/c/*.[ch] fuzz/*.[ch] bench/*.c bench/*/*.c examples/*.c tools/*.c)
 
 format: ## lay out the C sources
 	clang-format-14 -i $(C_FILES)
@@ -215,10 +215,10 @@ mutants: ## change the core place by place (N=500 SEED=1 FILE=…): do tests see
 	@tools/deps.sh build
 	@$(LUA) tools/mutants.lua N="$(N)" SEED="$(SEED)" FILE="$(FILE)"
 
-autobahn: ## Autobahn's WebSocket suite against our client role (needs a Python 2.7)
+autobahn: ## Autobahn's WebSocket suite against our client role (CASES="1.* 12.1.*"; needs a Python 2.7)
 	@tools/deps.sh build test
 	@$(MAKE) -s all
-	@tools/autobahn.sh
+	@CASES="$(CASES)" tools/autobahn.sh
 
 simulate: ## clients and broker in a virtual world (SEEDS=100000 FIRST=1, or SEED=n alone)
 	@tools/deps.sh build
@@ -229,6 +229,14 @@ bench: ## speed and memory against @stomp/stompjs, as ratios; what confirming co
 	@tools/deps.sh build test bench
 	@$(MAKE) -s all
 	@bench/run.sh
+
+# a program on the core alone, see docs/core.md
+.PHONY: embed
+embed: build/examples/embed ## build examples/embed.c: STOMP over TCP in C, without Lua
+
+build/examples/embed: examples/embed.c $(wildcard src/core/*.[ch])
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(STRICT) -DSTOMP_NO_DEFLATE -Isrc $(CFLAGS) -o $@ $< $(wildcard src/core/*.c)
 
 .PHONY: bench-codec
 bench-codec: ## the codec against stompjs's and a hand-written one, as ratios

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 # Autobahn's fuzzing server on a free port of the loopback; says the port on a
 # line of its own once it listens. Python 2.7, as the suite itself.
-#   autobahn_server.py OUTDIR [EXCLUDED-CASES...]
+#   autobahn_server.py OUTDIR CASES...
 import json
 import os
 import socket
@@ -28,7 +28,7 @@ outdir, port = sys.argv[1], free_port()
 spec = os.path.join(outdir, "spec.json")
 with open(spec, "w") as f:
     json.dump({"url": "ws://127.0.0.1:%d" % port, "outdir": outdir,
-               "cases": ["*"], "exclude-cases": sys.argv[2:]}, f)
+               "cases": sys.argv[2:]}, f)
 reactor.callWhenRunning(ready)
 sys.argv = ["wstest", "-m", "fuzzingserver", "-s", spec, "-u", "0"]
 wstest.run()

@@ -80,7 +80,7 @@ describe("README.md", function()
   end)
 
   it("names every page and every example, and none that is not there", function()
-    local pipe = assert(io.popen("ls docs/*.md examples/*.lua"))
+    local pipe = assert(io.popen("ls docs/*.md examples/*.lua examples/*.c"))
     for path in pipe:lines() do
       assert.truthy(readme:find("(" .. path .. ")", 1, true), path .. " is not in README.md")
     end

@@ -14,10 +14,15 @@ end
 local function quote(text) return "'" .. text:gsub("'", [['\'']]) .. "'" end
 example.quote = quote
 
+--- The shell command that runs a Lua file with this interpreter and these modules.
+function example.shell(path, arguments)
+  return ("LUA_PATH=%s LUA_CPATH=%s %s %s %s"):format(quote(package.path), quote(package.cpath),
+    quote(interpreter()), path, arguments or "")
+end
+
 --- The shell command that runs it. `environment`: "NAME=value …", quoted.
 function example.command(name, environment, arguments)
-  return ("LUA_PATH=%s LUA_CPATH=%s %s %s examples/%s.lua %s"):format(quote(package.path), quote(package.cpath),
-    environment or "BROKER=", quote(interpreter()), name, arguments or "")
+  return (environment or "BROKER=") .. " " .. example.shell(("examples/%s.lua"):format(name), arguments)
 end
 
 --- Output (both streams) and exit status.

@@ -16,6 +16,14 @@ return {
     assert(text:match("status=(%d+)%s*$") == "0", text)
     return text
   end,
+  --- The port of STOMP over TCP.
+  tcp_port = function()
+    local directory = os.getenv("STOMP_TEST_BROKER_DIR") or error("no RabbitMQ: set STOMP_TEST_BROKER_DIR", 0)
+    local file = assert(io.open(directory .. "/rabbitmq.conf"))
+    local text = file:read("*a")
+    file:close()
+    return tonumber(text:match("stomp%.listeners%.tcp%.1 = [^:]*:(%d+)"))
+  end,
   login = "guest",
   passcode = "guest",
 }
