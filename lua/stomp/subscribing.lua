@@ -187,7 +187,10 @@ local function unsubscribe(client, subscription, options, level)
   subscription:close_here()
   -- An ACK after UNSUBSCRIBE is an ERROR on RabbitMQ: handlers come first.
   if subscription.worker and subscription.ack ~= "auto" then
-    subscription.worker:settle(client.pump.loop.now() + timeout)
+    local now = client.pump.loop.now
+    local deadline = now() + timeout
+    subscription.worker:settle(deadline)
+    timeout = math.max(deadline - now(), 0) -- what is left for the rest
   end
   client.router:remove(subscription)
   local pump = client.pump
