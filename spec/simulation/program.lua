@@ -58,10 +58,17 @@ function methods:send(connection, confirm)
   local id, body = self:compose(connection.stream, destination)
   local timeout = sim.scenario.timeout
   if confirm and sim.scenario.once and self.random:chance(0.3) then confirm = "once" end
+  if confirm and sim.scenario.later and self.random:chance(0.4) then confirm = "later" end
   local reconnects = client.n_reconnects
   if confirm then connection.pending[id] = true end
   local ok, _, err = self:ask(connection, "send " .. id, timeout, client.send, client,
-    destination, body, { n = id }, { timeout = timeout, confirm = confirm or nil })
+    destination, body, { n = id, stream = connection.stream.name },
+    { timeout = timeout, confirm = confirm or nil,
+      idempotent = sim.scenario.idempotent and "x-key" or nil })
+  if ok and confirm == "later" then
+    connection.later[#connection.later + 1] = id -- it stays pending until flush
+    return
+  end
   connection.pending[id] = nil
   if not ok then
     sim:log("failed", id, err.outcome)
@@ -88,8 +95,30 @@ function actions.bursts(self, connection)
   end
 end
 
+-- What became of the first `n` sends that were to be confirmed later.
+function methods:settle_later(connection, n, ok)
+  for _ = 1, math.min(n, #connection.later) do
+    local id = table.remove(connection.later, 1)
+    connection.pending[id] = nil
+    if ok then self.sim:log("confirmed", id) else self.sim:log("failed", id, "unknown") end
+  end
+end
+
 function actions.flushes(self, connection)
-  self:ask(connection, "flush", 3, connection.client.flush, connection.client, 3)
+  local n = #connection.later
+  local ok = self:ask(connection, "flush", 3, connection.client.flush, connection.client, 3)
+  self:settle_later(connection, n, ok)
+end
+
+actions.later = actions.flushes
+
+-- Questions that change nothing.
+function actions.looks(self, connection)
+  local client = connection.client
+  if client:stats().receipts_outstanding < 0 or not tostring(client):find(client.state, 1, true) then
+    self.sim:complain("%s has strange figures", tostring(client))
+  end
+  for _, s in ipairs(connection.subscriptions) do tostring(s.subscription) end
 end
 
 function actions.transactions(self, connection)
@@ -106,7 +135,7 @@ function actions.transactions(self, connection)
     local confirm = random:chance(0.5) or nil
     local ok
     ok, message, err = sim:call("transaction:send", timeout, t.send, t, destination, body,
-      { n = id }, { timeout = timeout, confirm = confirm })
+      { n = id, stream = stream.name }, { timeout = timeout, confirm = confirm })
     if ok then
       ids[#ids + 1] = id
     else
@@ -154,13 +183,19 @@ end
 function methods:received(s, message)
   local id = message.headers.n
   self.sim:log("received", id, name_of(s, message), message.destination, message.redelivered,
-    message.body, self.sim.scenario.anyone and not s.handles)
+    message.body, s.unordered)
+  local key = message.headers["x-key"]
+  if key and (self.sim.keys[id] or key) ~= key then
+    self.sim:complain("%s came with the keys %s and %s", id, self.sim.keys[id], key)
+  end
+  self.sim.keys[id] = key
   return id
 end
 
 function methods:acknowledge(s, message, id)
   local sim, how = self.sim, "ack"
-  if sim.scenario.nacks and self.random:chance(0.3) then
+  local version = s.connection.client.version
+  if sim.scenario.nacks and version ~= "1.0" and self.random:chance(0.3) then
     local n = sim.nacked[id] or 0
     sim.nacked[id] = n + 1
     if n < 3 then how = "nack" end
@@ -192,6 +227,8 @@ function methods:handle(s, message)
   if scenario.slow and random:chance(0.3) then sim.world:sleep(random:part() * 2) end
   if scenario.nested and random:chance(0.3) and not sim.over then self:send(s.connection, random:chance(0.5)) end
   if scenario.unsubscribes and random:chance(0.05) then self:unsubscribe(s) end
+  if s.handles and scenario.hangs and random:chance(0.1) then sim.world:sleep(1e6) end
+  if s.handles and scenario.quits and random:chance(0.05) then self:quit(s.connection) end
   if scenario.raises and s.handles and random:chance(0.2) then error(DELIBERATE, 0) end
   if s.ack == "auto" then return end
   if scenario.loiters and random:chance(0.2) then return end -- never acknowledged
@@ -226,13 +263,18 @@ function actions.subscribe(self, connection)
   connection.n = connection.n + 1
   local s = {
     connection = connection,
-    id = "s" .. connection.n, destination = destination,
+    id = "s" .. connection.n, destination = destination, unordered = scenario.anyone and not handles,
     ack = self:pick_ack(destination), handles = handles, is_over = false,
   }
   local options = {
     id = s.id, ack = s.ack, prefetch = scenario.prefetch,
     timeout = 5, confirm = random:chance(0.5),
   }
+  if handles and scenario.concurrency and s.ack ~= "client" then
+    options.concurrency = scenario.concurrency
+    options.order_by = scenario.ordered and "stream" or nil
+    s.unordered = not scenario.ordered
+  end
   connection.subscriptions[#connection.subscriptions + 1] = s
   connection.by_id[s.id] = s
   local subscription = self:ask(connection, "subscribe", 5, client.subscribe, client,
@@ -318,7 +360,7 @@ function methods:options()
       sim:note("reconnected", self.name, client.session)
       self.connection.up_since = sim.world:now()
     end,
-    reconnect = scenario.reconnect,
+    reconnect = scenario.reconnect, versions = scenario.versions,
     before_connect = scenario.prepares and function()
       if self.random:chance(0.3) then sim.world:sleep(self.random:part()) end
     end or nil,
@@ -341,7 +383,7 @@ function methods:connect()
   self.connection = {
     client = client,
     stream = { name = ("%s-%d"):format(self.name, self.n_streams), n = 0 },
-    subscriptions = {}, by_id = {}, n = 0, sent = {}, pending = {},
+    subscriptions = {}, by_id = {}, n = 0, sent = {}, pending = {}, later = {},
     up_since = sim.world:now(),
   }
   if sim.scenario.requests then self:answer() end
@@ -370,13 +412,26 @@ end
 
 local function disconnect(self, connection, how, seconds)
   local sim, client = self.sim, connection.client
-  local n, open = #connection.sent, client.state == "connected"
+  local n, n_later = #connection.sent, #connection.later
+  local open = client.state == "connected"
   -- handlers that were told of the end get some time more
   local ok, note, err = sim:call(how, seconds + 5, client[how], client, seconds)
-  if not ok then
-    sim:failed(how, note, err)
-  elseif not note and open and how == "disconnect" then
+  if not ok then sim:failed(how, note, err) end
+  self:settle_later(connection, n_later, ok and open)
+  if ok and not note and open and how == "disconnect" and not connection.torn then
     confirm_sent(self, connection, n)
+  end
+end
+
+-- A handler ends the connection under itself.
+function methods:quit(connection)
+  local how = self.random:one_of { "close", "disconnect", "drain" }
+  self.sim:note("quits", self.name, how)
+  connection.torn = true -- who disconnects meanwhile gets no RECEIPT
+  if how == "close" then
+    self.sim:call("close", 0, connection.client.close, connection.client)
+  else
+    disconnect(self, connection, how, 3)
   end
 end
 
@@ -419,7 +474,8 @@ end
 
 local always = { "subscribe" }
 local optional = {
-  "plain", "confirm", "bursts", "flushes", "anyone", "unsubscribes", "transactions", "requests",
+  "plain", "confirm", "bursts", "flushes", "later", "looks", "anyone", "unsubscribes",
+  "transactions", "requests",
 }
 
 local function actions_of(scenario)

@@ -36,6 +36,7 @@ local function new(random)
     refusals = fault(0.2),
     unreachable = fault(0.15),
     crashes = fault(0.2),
+    restarts = fault(0.2), strikes = fault(0.25), withholds = fault(0.1), errors = fault(0.15),
     -- the client
     reconnect = when(random, 0.6, function()
       return { min = 0.01 + random:part(), max = 5, jitter = random:part() }
@@ -52,7 +53,11 @@ local function new(random)
     automatic = on(0.3), cumulative = on(0.4), nacks = on(0.4), raises = on(0.3),
     slow = on(0.4), nested = on(0.3), unsubscribes = on(0.4), loiters = on(0.3),
     transactions = on(0.3), requests = on(0.3),
-    leaves = on(0.3), closes = on(0.3), forgets = on(0.1),
+    leaves = on(0.3), closes = on(0.3),
+    versions = when(random, 0.3, function() return { random:one_of { "1.0", "1.1", "1.2" } } end),
+    concurrency = when(random, 0.25, function() return 1 + random:upto(3) end),
+    ordered = on(0.5), later = on(0.3), idempotent = on(0.2), looks = on(0.2),
+    hangs = on(0.1), quits = on(0.15),
   }
 end
 

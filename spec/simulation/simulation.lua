@@ -60,6 +60,9 @@ function methods:failed(what, message, err)
     self:complain("%s: no error object with %s", what, message)
   elseif err.kind == "invalid" and message:find("while disconnecting", 1, true) then
     return -- another task of the program leaves
+  elseif err.kind == "broker" and self.scenario.errors
+    and not message:find("Unexpected", 1, true) then
+    return -- it was told to
   elseif not expected[err.kind] then
     self:complain("%s: %s", what, message)
   elseif self.scenario.calm and not calm_kinds[err.kind] then
@@ -76,7 +79,7 @@ end
 -- before; not known where harm may be hidden.
 function methods:is_well(connection, since)
   local scenario = self.scenario
-  if scenario.one_sided or scenario.drips or self.n_harms > 0
+  if scenario.one_sided or scenario.drips or scenario.withholds or self.n_harms > 0
     or connection.client.state ~= "connected" then return false end
   local well = math.max(since, self.disturbed, connection.up_since)
   return self.world:now() - well > patience_of(scenario)
@@ -157,13 +160,40 @@ function faults.crashes(self)
   self.world.network:set { refuse = false }
 end
 
+-- It does so itself: no port, no sessions, its queues stay.
+function faults.restarts(self)
+  if self.broker.stopped then return end
+  self.broker:stop()
+  self.world:sleep(self.random:part() * self.random:one_of { 0.1, 5 })
+  assert(self.broker:start())
+end
+
+local commands = { "SEND", "SUBSCRIBE", "UNSUBSCRIBE", "ACK", "NACK", "BEGIN", "COMMIT", "DISCONNECT" }
+
+-- The next frame of a kind ends its connection.
+function faults.strikes(self)
+  local how = self.random:one_of { "cut_on", "close_on" }
+  self.broker:misbehave { [how] = self.random:one_of(commands), times = self.random:upto(2) }
+end
+
+function faults.errors(self)
+  self.broker:misbehave { error_on = self.random:one_of(commands), times = 1 }
+end
+
+function faults.withholds(self)
+  self.broker:misbehave { withhold_receipts = true, times = self.random:upto(3) }
+end
+
 function faults.unreachable(self)
   self.world.network:set { unreachable = true }
   self.world:sleep(self.random:part() * 10)
   self.world.network:set { unreachable = false }
 end
 
-local fault_names = { "cuts", "byte_cuts", "silences", "drips", "refusals", "crashes", "unreachable" }
+local fault_names = {
+  "cuts", "byte_cuts", "silences", "drips", "refusals", "crashes", "restarts", "strikes",
+  "errors", "withholds", "unreachable",
+}
 
 local function do_harm(self)
   local scenario, random, list = self.scenario, self.random, {}
@@ -235,6 +265,7 @@ local calm = { latency = 0, jitter = 0, piece = false, drip = false, silent = fa
 -- The network is well again, and what is half open is found out.
 local function heal(self)
   self.healed = true
+  self.broker:misbehave {}
   local network = self.world.network
   network:set(calm)
   for _, line in ipairs(network:lines()) do line:set(calm) end
@@ -341,7 +372,7 @@ local function simulate(seed, options)
       exact = true, loses = program.loses,
     },
     programs = {}, calls = {}, n_calls = 0,
-    n_harms = 0, disturbed = 0, nacked = {}, n_tasks = 0, task_ended = world.loop.condition(),
+    n_harms = 0, disturbed = 0, nacked = {}, keys = {}, n_tasks = 0, task_ended = world.loop.condition(),
     lines = options.log and {} or nil,
     on_client = options.on_client or function() end,
     over = false, healed = false, finished = false,
