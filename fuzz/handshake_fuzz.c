@@ -8,8 +8,8 @@
  *   - whatever host, path, subprotocol and headers a client is made with: it is
  *     refused, or its request is one that our server reads with that path and
  *     those headers and no others;
- *   - what a server answers is read by our client: an upgrade, or a refusal
- *     without a body, one of each connection;
+ *   - what a server answers is read by our client: an upgrade to the same terms
+ *     of compression, or a refusal without a body, one of each connection;
  *   - after its end it says the same again, takes and sends nothing;
  *   - memory stays below a cap made of the limit; when memory, random bytes or
  *     room fail (the input says when), that is told or the answer is missing;
@@ -28,7 +28,8 @@ enum {
   PLAIN = 4,
   SMALL = 8,
   OPTIONS = 16,
-  NO_DICE = 32
+  NO_DICE = 32,
+  DEFLATE = 64
 };
 
 #define KEY  "the sample nonce" /* RFC 6455, 1.3 */
@@ -62,12 +63,13 @@ typedef struct peer {
   stomp_handshake *h;
 } peer;
 
-static void peer_open(peer *p, bool server) {
+static void peer_open(peer *p, bool server, bool compression) {
   stomp_handshake_options o = { .server = server,
                                 .host = "h",
                                 .path = "/",
                                 .protocols = protocols,
                                 .n_protocols = 2,
+                                .compression = compression,
                                 .limit = (size_t)64 << 10,
                                 .memory = &p->memory.memory,
                                 .random = &p->random };
@@ -87,6 +89,16 @@ static void peer_close(peer *p) {
   FUZZ_CHECK(p->memory.live == 0);
 }
 
+static bool same_terms(const stomp_deflate_terms *a,
+                       const stomp_deflate_terms *b) {
+  if (!a || !b)
+    return a == b;
+  return a->server_no_context_takeover == b->server_no_context_takeover &&
+         a->client_no_context_takeover == b->client_no_context_takeover &&
+         a->server_max_window_bits == b->server_max_window_bits &&
+         a->client_max_window_bits == b->client_max_window_bits;
+}
+
 /* A request of ours: our server upgrades it, with nothing behind it, and finds
  * in it what it was made of. */
 static void check_request(const subject *s, stomp_span request) {
@@ -95,17 +107,21 @@ static void check_request(const subject *s, stomp_span request) {
                                        "Connection",
                                        "Sec-WebSocket-Version",
                                        "Sec-WebSocket-Key",
-                                       "Sec-WebSocket-Protocol" };
-  size_t n = s->flags & PLAIN ? 5 : 6, i, at = 0;
+                                       "Sec-WebSocket-Protocol",
+                                       "Sec-WebSocket-Extensions" };
+  bool compression = s->flags & DEFLATE;
   stomp_span name, value, path;
+  size_t i, at = 0;
   peer p;
-  peer_open(&p, true);
+  peer_open(&p, true, compression);
   FUZZ_CHECK(stomp_handshake_next(p.h, &request) == STOMP_OK);
   FUZZ_CHECK(request.len == 0);
   path = stomp_handshake_path(p.h);
   FUZZ_CHECK(
     fuzz_same(path, (stomp_span){ (const uint8_t *)s->path, strlen(s->path) }));
-  for (i = 0; i < n; i++) {
+  for (i = 0; i < sizeof names / sizeof *names; i++) {
+    if ((i == 5 && s->flags & PLAIN) || (i == 6 && !compression))
+      continue;
     FUZZ_CHECK(stomp_handshake_header(p.h, &at, &name, &value));
     FUZZ_CHECK(name.len == strlen(names[i]) &&
                memcmp(name.bytes, names[i], name.len) == 0);
@@ -119,19 +135,25 @@ static void check_request(const subject *s, stomp_span request) {
   FUZZ_CHECK(!stomp_handshake_header(p.h, &at, &name, &value));
   FUZZ_CHECK(strcmp(stomp_handshake_protocol(p.h),
                     s->flags & PLAIN ? "" : protocols[0]) == 0);
+  FUZZ_CHECK((stomp_handshake_deflate(p.h) != NULL) == compression);
   peer_close(&p);
 }
 
 /* An answer of ours: our client reads it to its end. (Its key may be another
  * one than it was that the answer is for.) */
-static void check_answer(stomp_span answer, bool upgraded) {
+static void check_answer(const stomp_handshake *h, stomp_span answer,
+                         bool upgraded) {
+  const stomp_deflate_terms *terms = stomp_handshake_deflate(h), *read;
   stomp_status status;
   peer p;
-  peer_open(&p, false);
+  peer_open(&p, false, terms != NULL);
   status = stomp_handshake_next(p.h, &answer);
   FUZZ_CHECK(answer.len == 0);
   if (upgraded) {
     FUZZ_CHECK(status == STOMP_OK || status == STOMP_UACCEPT);
+    read = stomp_handshake_deflate(p.h);
+    if (status == STOMP_OK)
+      FUZZ_CHECK(same_terms(terms, read));
   } else {
     FUZZ_CHECK(status == STOMP_UREFUSED);
     FUZZ_CHECK(stomp_handshake_status(p.h) >= 400);
@@ -168,7 +190,7 @@ static void check_output(const run_state *r, stomp_status status) {
   stomp_span out = stomp_buffer_span(&r->out);
   if (r->s->flags & SERVER) {
     if (out.len)
-      check_answer(out, status == STOMP_OK);
+      check_answer(r->h, out, status == STOMP_OK);
     FUZZ_CHECK(out.len || r->may_fail ||
                stomp_handshake_error(r->h)->status == STOMP_UEOF);
     return;
@@ -181,6 +203,16 @@ static void check_output(const run_state *r, stomp_status status) {
     check_request(r->s, out);
 }
 
+static void log_terms(fuzz_log *log, const stomp_deflate_terms *t) {
+  fuzz_log_number(log, t != NULL);
+  if (!t)
+    return;
+  fuzz_log_number(log, 2u * t->server_no_context_takeover +
+                         t->client_no_context_takeover);
+  fuzz_log_number(log, t->server_max_window_bits);
+  fuzz_log_number(log, t->client_max_window_bits);
+}
+
 static void log_end(run_state *r, stomp_status status, size_t taken) {
   stomp_span name, value;
   size_t n = 0, at = 0;
@@ -188,6 +220,7 @@ static void log_end(run_state *r, stomp_status status, size_t taken) {
   fuzz_log_text(r->log, stomp_handshake_protocol(r->h));
   fuzz_log_number(r->log, stomp_handshake_status(r->h));
   fuzz_log_number(r->log, stomp_handshake_in_proxy(r->h));
+  log_terms(r->log, stomp_handshake_deflate(r->h));
   fuzz_log_error(r->log, stomp_handshake_error(r->h));
   for (; stomp_handshake_header(r->h, &at, &name, &value); n++) {
     fuzz_log_span(r->log, name);
@@ -257,6 +290,7 @@ static bool open_handshake(run_state *r) {
                                 .n_headers = s->header.name != NULL,
                                 .protocols = protocols,
                                 .n_protocols = s->flags & PLAIN ? 0 : 2,
+                                .compression = (s->flags & DEFLATE) != 0,
                                 .limit = s->limit,
                                 .memory = &r->memory.memory,
                                 .random = &r->random };

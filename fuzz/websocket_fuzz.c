@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: MIT
  *
- * Fuzzes core/websocket.h, both roles. What holds for every input:
+ * Fuzzes core/websocket.h, both roles, with and without compression. What holds
+ * for every input:
  *   - whole, and cut at places that the input chooses, it gives the same
  *     messages, control frames, error and output, octet for octet;
  *   - no octet outside the input is read: each piece is a block of its own;
  *   - what goes out (pongs, echoes, closes) is read by the opposite role, which
  *     checks text strictly: each ping's pong and each message, in order;
- *   - no message is longer than its limit, memory stays below a cap;
+ *   - no message is longer than its limit, inflated or not, memory stays below a
+ *     cap;
  *   - after an error the same is said again, after a close all is ignored;
  *   - when memory or random bytes fail (the input says when) or the output is
  *     full, what comes in is still the same, or the failure is told; what was
@@ -18,7 +20,7 @@
 #include "core/websocket.h"
 #include "support.h"
 
-enum { SERVER = 1, STRICT = 2, ECHO = 4 };
+enum { SERVER = 1, STRICT = 2, ECHO = 4, DEFLATE = 8, RESETS = 16, BITS = 32 };
 
 #define LARGE ((size_t)256 << 10)
 #define SMALL (STOMP_WEBSOCKET_HEADROOM + 40)
@@ -125,6 +127,16 @@ static stomp_status feed(run_state *r, const uint8_t *bytes, size_t len) {
   return status;
 }
 
+/* ---- Compression ---- */
+
+/* Whether it may go on: compression was agreed on, or shall not be. */
+static bool compress(stomp_websocket *w, unsigned flags) {
+  unsigned bits = flags & BITS ? 8 : 15;
+  const stomp_deflate_terms terms = { flags & RESETS, flags & RESETS, bits,
+                                      bits };
+  return !(flags & DEFLATE) || stomp_websocket_compress(w, &terms) == STOMP_OK;
+}
+
 /* ---- What goes out ---- */
 
 /* The opposite role reads all of it. */
@@ -144,6 +156,7 @@ static void check_output(const run_state *r) {
   fuzz_memory_init(&memory, SIZE_MAX, 0);
   stomp_buffer_init(&out, &memory.memory, LARGE);
   w = stomp_websocket_new(&o, &out);
+  FUZZ_CHECK(compress(w, r->s->flags));
   fuzz_log_clear(&got);
   while ((status = stomp_websocket_next(w, &in, &e)) == STOMP_FRAME) {
     FUZZ_CHECK(!closed);
@@ -214,11 +227,13 @@ static stomp_status run(const subject *s, fuzz_cuts cuts, size_t room,
   fuzz_log_clear(log);
   fuzz_log_clear(&sent);
   r.may_fail = fail_at[0] || fail_at[1] || room != LARGE;
-  fuzz_memory_init(&r.memory, ((size_t)64 << 10) + 3 * room, fail_at[0]);
+  fuzz_memory_init(&r.memory,
+                   ((size_t)(s->flags & DEFLATE ? 512 : 64) << 10) + 3 * room,
+                   fail_at[0]);
   fuzz_dice_init(&r.dice, 1, fail_at[1]);
   stomp_buffer_init(&r.out, &r.memory.memory, room);
   r.w = stomp_websocket_new(&o, &r.out);
-  if (r.w) {
+  if (r.w && compress(r.w, s->flags)) {
     status = feed_all(&r, cuts);
     check_end(&r, status);
     check_output(&r);
@@ -240,6 +255,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t len) {
   fuzz_cuts cuts;
   size_t fail_at[2];
   s.limit = fuzz_octet(&in);
+  if (s.flags & DEFLATE) /* echoes must fit, whatever they were inflated to */
+    s.limit = s.limit ? 4 * s.limit : 1024;
   cuts = fuzz_cuts_read(&in);
   fail_at[0] = fuzz_octet(&in);
   fail_at[1] = fuzz_octet(&in);

@@ -40,13 +40,14 @@ end
 -- ---- websocket: see websocket_fuzz.c
 
 function targets.websocket(add)
-  for _, name in ipairs { "websocket", "websocket_utf8", "websocket_limits" } do
+  for _, name in ipairs { "websocket", "websocket_utf8", "websocket_limits", "websocket_deflate" } do
     for i, vector in ipairs(vectors.read("spec/vectors/" .. name .. ".md")) do
       local _, named = vectors.options(vector.blocks[1])
       for _, role in ipairs { "client", "server" } do
         if named.client == named.server or named[role] then
           local flags = (role == "server" and 1 or 0) + (named.strict and 2 or 0)
-            + (named.echo and 4 or 0)
+            + (named.echo and 4 or 0) + (named.deflate and 8 or 0)
+            + (named.server_resets and 16 or 0) + (named.server_bits == 8 and 32 or 0)
           local limit = math.min(named.limit or 0, 255)
           local stream = frames.read(vector.blocks[1], role == "server")
           add(string.char(flags, limit, i % 256, i % 8, i % 8, i % 3), stream.bytes)
@@ -68,8 +69,25 @@ local function http(block)
   return table.concat(out)
 end
 
+-- Terms of compression (RFC 7692, 7.1), after the headers of a server, of a client.
+local TERMS = { "", "; client_max_window_bits", "; client_max_window_bits=9; server_max_window_bits=\"8\"",
+  "; server_no_context_takeover; client_no_context_takeover", "; a=b, permessage-deflate", "; server_max_window_bits",
+  ", permessage-deflate", "; a=\"b" }
+local HEADS = {
+  [0] = "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+    .. "Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n",
+  "GET / HTTP/1.1\r\nHost: h\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"
+    .. "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n",
+}
+
 function targets.handshake(add)
   local options = "\4host" .. "\6/path?" .. "\3X-A" .. "\5a b c"
+  for role = 0, 1 do
+    for i, terms in ipairs(TERMS) do
+      add(string.char(64 + role, 0, i * 31, i % 8, 0), HEADS[role] .. "Sec-WebSocket-Extensions: permessage-deflate"
+        .. terms .. "\r\n\r\n")
+    end
+  end
   for i, vector in ipairs(vectors.read "spec/vectors/handshake.md") do
     local _, named = vectors.options(vector.blocks[1])
     local flags = (named.server and 1 or 0) + (named.proxy and 2 or 0) + (named.plain and 4 or 0)
