@@ -1,6 +1,6 @@
 -- SPDX-License-Identifier: MIT
--- How a link ends, in each state it can be in: docs/transport.md, "link:close"
--- and "link:next".
+-- How a link of the I/O thread ends: what spec/transport/lws_spec.lua, whose
+-- peers are links too, does not show.
 local lws = require "stomp.lws"
 local socket = require "socket"
 local wire = require "spec.support.wire"
@@ -58,10 +58,6 @@ describe("A link that is closed", function()
     assert.equal("closed", err.kind)
   end
 
-  it("right after open is over at once", function()
-    ends_cleanly(wire.open(wire.listen()))
-  end)
-
   it("while nobody answers the upgrade is over at once", function()
     local port, server = silent_port()
     local link = wire.open(port)
@@ -72,36 +68,6 @@ describe("A link that is closed", function()
     repeat local line, why = accepted:receive("*l") until not line or why
     accepted:close()
     server:close()
-  end)
-
-  it("before CONNECTED came is over at once, and the peer sees it", function()
-    local listener = wire.listen()
-    local client = wire.open(listener)
-    local server = wire.accepted(listener)
-    assert.equal("CONNECT", wire.next(server).command)
-    ends_cleanly(client)
-    local how, _, err = wire.ending(server)
-    assert.equal("broken", how)
-    assert.equal("closed", err.kind)
-    assert.equal(1000, err.code)
-  end)
-
-  it("when connected tells the peer 1000", function()
-    local client, server = wire.pair()
-    ends_cleanly(client)
-    local how, _, err = wire.ending(server)
-    assert.equal("broken", how)
-    assert.equal(1000, err.code)
-  end)
-
-  it("writes what was sent before", function()
-    local client, server = wire.pair()
-    for i = 1, 50 do assert.is_true(message(server, i, ("x"):rep(10000))) end
-    server:close()
-    local how, _, err, frames = wire.ending(client)
-    assert.equal(50, #frames)
-    assert.equal("broken", how)
-    assert.equal(1000, err.code)
   end)
 
   it("gives up after two seconds when the peer reads nothing", function()
@@ -141,23 +107,6 @@ describe("A link that is closed", function()
 end)
 
 describe("A link whose peer ends", function()
-  it("hands out the frames before it says how", function()
-    local client, server = wire.pair()
-    assert.is_true(client:send("SUBSCRIBE", { id = "s", destination = "/q/last" }))
-    assert.equal("SUBSCRIBE", wire.next(server).command)
-    for i = 1, 3 do assert.is_true(message(server, i, "x")) end
-    server:close()
-    local how, text, err, frames = wire.ending(client)
-    assert.equal(3, #frames)
-    assert.equal("broken", how)
-    assert.equal("closed", err.kind)
-    assert.equal(text, tostring(err))
-    assert.equal("SUBSCRIBE", err.after[1].command)
-    assert.equal("/q/last", err.after[1].destination)
-    -- and again
-    assert.equal(text, select(2, wire.next(client)))
-  end)
-
   it("says that the connection was lost when no close frame came", function()
     local port, listening = silent_port()
     local link = wire.open(port)
@@ -167,16 +116,6 @@ describe("A link whose peer ends", function()
     assert.equal("broken", how)
     assert.equal("upgrade", err.kind)
     listening:close()
-  end)
-
-  it("knows the broker's ERROR", function()
-    local client, server = wire.pair()
-    assert.is_true(server:refuse("Not here", "go away"))
-    local how, _, err, frames = wire.ending(client)
-    assert.equal("ERROR", frames[1].command)
-    assert.equal("broken", how)
-    assert.equal("broker", err.kind)
-    assert.matches("Not here", err.message)
   end)
 
   it("knows what a refused upgrade answered", function()
@@ -194,30 +133,6 @@ describe("A link whose peer ends", function()
     assert.equal("moon", err.headers["x-why"])
     peer:close()
     listening:close()
-  end)
-
-  it("ends cleanly after DISCONNECT and its RECEIPT", function()
-    local client, server = wire.pair()
-    local id = assert(client:disconnect())
-    local frame = wire.next(server)
-    assert.equal("DISCONNECT", frame.command)
-    assert.equal(id, frame.headers.receipt)
-    assert.is_true(server:send("RECEIPT", { ["receipt-id"] = id }))
-    local how, note, _, frames = wire.ending(client)
-    assert.equal("clean", how)
-    assert.is_nil(note)
-    assert.equal("RECEIPT", frames[1].command)
-    assert.equal("clean", (wire.ending(server)))
-  end)
-
-  it("ends cleanly, with no receipt, after DISCONNECT and a close 1000", function()
-    local client, server = wire.pair()
-    assert(client:disconnect())
-    assert.equal("DISCONNECT", wire.next(server).command)
-    server:close()
-    local how, note = wire.ending(client)
-    assert.equal("clean", how)
-    assert.equal("no receipt", note)
   end)
 
   it("is found dead by missing heart-beats", function()

@@ -100,7 +100,12 @@ function methods:settle_later(connection, n, ok)
   for _ = 1, math.min(n, #connection.later) do
     local id = table.remove(connection.later, 1)
     connection.pending[id] = nil
-    if ok then self.sim:log("confirmed", id) else self.sim:log("failed", id, "unknown") end
+    if ok then
+      self.sim:log("confirmed", id)
+    else -- the client goes on with it, and may send it again
+      self.sim:log("uncertain", id)
+      self.sim:log("failed", id, "unknown")
+    end
   end
 end
 
@@ -250,7 +255,10 @@ end
 function methods:pick_ack(destination)
   local scenario = self.sim.scenario
   if destination == "/queue/auto" or destination:find("^/topic/") then return "auto" end
-  if scenario.cumulative and self.random:chance(0.5) then return "client" end
+  -- with several readers it is not known what came before
+  if scenario.cumulative and not scenario.anyone and self.random:chance(0.5) then
+    return "client"
+  end
   return "client-individual"
 end
 
