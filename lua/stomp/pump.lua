@@ -10,8 +10,8 @@
 -- While the pump is `down` its link is lost and another one is being made: only
 -- the maker (whose waiters have `making`) pumps, the others rest until `rise`.
 --
--- No pcall round a wait (Lua 5.1 cannot yield through it), nothing in globals: a
--- pump nobody waits on is the collector's. Knows queue and both seams.
+-- No pcall round a wait that yields (Lua 5.1 cannot), nothing in globals: a pump
+-- nobody waits on is the collector's. Knows queue and both seams.
 local queue = require "stomp.queue"
 
 local methods = {}
@@ -336,10 +336,7 @@ local function rest(self, waiter, deadline)
   return false
 end
 
---- Wait until the waiter is done, the connection has ended or the time has come.
--- @treturn boolean whether it is done (its value, or message and err)
-function methods:wait(waiter, deadline)
-  if waiter.done then return true end
+local function wait(self, waiter, deadline)
   local late = false
   drop_torn_owner(self)
   replace(self, waiter)
@@ -358,6 +355,34 @@ function methods:wait(waiter, deadline)
   if owner_beneath(self) and self.link then self.link:nudge() end -- what came may be its own
   self:hand_over()
   return waiter.done
+end
+
+-- An error of another task tore this coroutine out of its wait.
+local function tear_out(self, waiter, beneath)
+  local me = current()
+  if self.owner == me then
+    self.owner, self.owner_drives = beneath, beneath ~= nil
+  end
+  delist(self, waiter)
+  queue.remove(self.room, waiter)
+  waiter.done, waiter.pumping = true, nil
+  if self.maker == waiter then self.maker = nil end
+  self.of[me] = false
+  self:hand_over()
+end
+
+--- Wait until the waiter is done, the connection has ended or the time has come.
+-- @treturn boolean whether it is done (its value, or message and err)
+function methods:wait(waiter, deadline)
+  if waiter.done then return true end
+  if self.loop.running() then return wait(self, waiter, deadline) end
+  -- It drives the loop, so errors of the tasks that it drives come out here; and
+  -- it does not yield, so in Lua 5.1, too, pcall may be round it.
+  local beneath = owner_beneath(self)
+  local ok, done = pcall(wait, self, waiter, deadline)
+  if ok then return done end
+  tear_out(self, waiter, beneath)
+  error(done, 0)
 end
 
 --- Frames were taken TURN times without waiting: under a flood the others would

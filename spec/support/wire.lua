@@ -73,16 +73,6 @@ function wire.pair(client_options, server_options)
   return client, server, listener
 end
 
---- Send MESSAGEs until the outbox is full; how many.
-function wire.fill(link, body, first)
-  local n = first or 0
-  while link:send("MESSAGE", { subscription = "s", destination = "/q", ["message-id"] = n + 1 }, body) do
-    n = n + 1
-    assert(n < 1e6, "the outbox is never full")
-  end
-  return n
-end
-
 --- The 101 for a request's Sec-WebSocket-Key.
 function wire.switching(key)
   local server = assert(core.connection { role = "server" })
