@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * Fuzzes core/connection.h, both roles, over WebSocket (with and without a proxy)
- * and bare: the input is what the peer sends, what the owner does, and time. What
+ * Fuzzes core/connection.h, both roles, over WebSocket (with and without a proxy,
+ * and compression) and bare: the input is what the peer sends, what the owner does, and time. What
  * holds for every input:
  *   - whole, and cut at places that the input chooses, what the peer sends gives
  *     the same frames, states, errors, warnings, deadlines and output, octet for
@@ -25,10 +25,20 @@
 #include "output.h"
 #include "talk.h"
 
-enum { SERVER = 1, BARE = 2, PROXY = 4, IGNORE = 8, STRICT = 16, SMALL = 32 };
+enum {
+  SERVER = 1,
+  BARE = 2,
+  PROXY = 4,
+  IGNORE = 8,
+  STRICT = 16,
+  SMALL = 32,
+  COMPRESSION = 64
+};
 
 #define OUTBOX   ((size_t)2048)
 #define HEADROOM ((size_t)1024)
+#define MEMORY   ((size_t)256 << 10)
+#define ZLIB     ((size_t)512 << 10) /* what it needs, both ways */
 
 typedef struct subject {
   unsigned flags;
@@ -133,34 +143,21 @@ static void move_message(run_state *r, fuzz_input *in) {
   feed_message(r, first, fuzz_take(in, fuzz_octet(in)));
 }
 
-/* The answer to a key of our dice; the request of one who knows RFC 6455. */
 static void move_upgrade(run_state *r, fuzz_input *in) {
   static const char tunnel[] = "HTTP/1.1 200 OK\r\n\r\n";
-  static const char answer[] =
-    "HTTP/1.1 101 X\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
-    "Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n\r\n";
-  static const char request[] =
-    "GET / HTTP/1.1\r\nHost: h\r\nUpgrade: websocket\r\n"
-    "Connection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"
-    "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
-  const char *text = is_server(r) ? request : answer;
+  const char *const *texts = talk_upgrade[is_server(r)];
+  const char *end = texts[r->s->flags & COMPRESSION ? 2 : 1];
   (void)in;
   if (r->s->flags & BARE)
     return;
   if (r->s->flags & PROXY && !is_server(r))
     feed(r, (const uint8_t *)tunnel, sizeof tunnel - 1);
-  feed(r, (const uint8_t *)text, strlen(text));
+  feed(r, (const uint8_t *)texts[0], strlen(texts[0]));
+  feed(r, (const uint8_t *)end, strlen(end));
 }
 
-/* What is said first, at a version. */
 static void move_hello(run_state *r, fuzz_input *in) {
-  static const char *const texts[2][3] = {
-    { "CONNECTED\nversion:1.2\nheart-beat:200,300\n\n",
-      "CONNECTED\nversion:1.1\n\n", "CONNECTED\n\n" },
-    { "CONNECT\naccept-version:1.0,1.1,1.2\nhost:/\nheart-beat:300,0\n\n",
-      "STOMP\naccept-version:1.1\nhost:/\n\n", "CONNECT\n\n" }
-  };
-  const char *text = texts[is_server(r)][fuzz_below(in, 3)];
+  const char *text = talk_hello[is_server(r)][fuzz_below(in, 3)];
   feed_message(r, 0x81,
                (stomp_span){ (const uint8_t *)text, strlen(text) + 1 });
 }
@@ -339,6 +336,7 @@ static wire_kind wire_of(const run_state *r) {
     .tunnel = !stomp_handshake_in_proxy(h),
     .refused = server && stomp_handshake_error(h)->status != STOMP_OK,
     .may_fail = r->may_fail,
+    .deflate = stomp_handshake_deflate(h),
   };
 }
 
@@ -440,6 +438,7 @@ static stomp_connection_options options_of(run_state *r,
   o.binary = r->s->binary;
   o.ignore_invalid = (r->s->flags & IGNORE) != 0;
   o.strict_utf8 = (r->s->flags & STRICT) != 0;
+  o.compression = (r->s->flags & COMPRESSION) != 0;
   o.ping = r->s->ping;
   return o;
 }
@@ -452,7 +451,8 @@ static void run(const subject *s, fuzz_cuts cuts, const size_t fail_at[2],
   stomp_error error;
   r.may_fail = fail_at[0] || fail_at[1];
   fuzz_log_clear(log);
-  fuzz_memory_init(&r.memory, (size_t)256 << 10, fail_at[0]);
+  fuzz_memory_init(&r.memory, MEMORY + (s->flags & COMPRESSION ? ZLIB : 0),
+                   fail_at[0]);
   fuzz_dice_init(&r.dice, 1, fail_at[1]);
   o = options_of(&r, &random);
   r.c = stomp_connection_new(&o, &error);

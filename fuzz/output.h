@@ -78,6 +78,7 @@ typedef struct wire_kind {
   bool tunnel;   /* and was granted, or there is no proxy */
   bool refused;  /* server: the upgrade */
   bool may_fail; /* memory: the request behind the tunnel may be missing */
+  const stomp_deflate_terms *deflate; /* NULL: without compression */
 } wire_kind;
 
 /* Behind the next head. */
@@ -117,6 +118,8 @@ static inline void wire_frames(wire_kind kind, talk_reader *reader,
   stomp_buffer_init(&out, &memory.memory, (size_t)64 << 10);
   w = stomp_websocket_new(&o, &out);
   FUZZ_CHECK(w != NULL);
+  FUZZ_CHECK(!kind.deflate ||
+             stomp_websocket_compress(w, kind.deflate) == STOMP_OK);
   for (;;) {
     stomp_status status = stomp_websocket_next(w, &in, &e);
     if (status == STOMP_MORE)

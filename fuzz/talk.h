@@ -106,4 +106,25 @@ static inline void talk_kept_clear(talk_kept *kept) {
     stomp_frame_free(kept->frames[i]);
 }
 
+/* ---- What a peer says first, to a client and to a server ---- */
+
+/* The answer to a key of "the sample nonce" (RFC 6455, 1.3), and a request; how
+ * they end without and with compression. */
+static const char *const talk_upgrade[2][3] = {
+  { "HTTP/1.1 101 X\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+    "Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n",
+    "\r\n", "Sec-WebSocket-Extensions: permessage-deflate\r\n\r\n" },
+  { "GET / HTTP/1.1\r\nHost: h\r\nUpgrade: websocket\r\n"
+    "Connection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"
+    "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n",
+    "\r\n", "Sec-WebSocket-Extensions: permessage-deflate\r\n\r\n" }
+};
+
+static const char *const talk_hello[2][3] = {
+  { "CONNECTED\nversion:1.2\nheart-beat:200,300\n\n",
+    "CONNECTED\nversion:1.1\n\n", "CONNECTED\n\n" },
+  { "CONNECT\naccept-version:1.0,1.1,1.2\nhost:/\nheart-beat:300,0\n\n",
+    "STOMP\naccept-version:1.1\nhost:/\n\n", "CONNECT\n\n" }
+};
+
 #endif

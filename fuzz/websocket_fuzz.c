@@ -186,6 +186,7 @@ static void check_end(run_state *r, stomp_status status) {
   if (status < 0) {
     FUZZ_CHECK(error.status == status && error.offset <= r->s->len);
     fuzz_log_error(r->log, &error);
+    say(r->log, 0, span_of(&r->message)); /* that part of one has come */
     FUZZ_CHECK(stomp_websocket_next(r->w, &in, &event) == status);
     FUZZ_CHECK(memcmp(&error, stomp_websocket_error(r->w), sizeof error) == 0);
     FUZZ_CHECK(r->may_fail || stomp_websocket_close_sent(r->w));
@@ -193,7 +194,7 @@ static void check_end(run_state *r, stomp_status status) {
     FUZZ_CHECK(stomp_websocket_next(r->w, &in, &event) == STOMP_MORE);
     FUZZ_CHECK(in.len == 0);
   } else {
-    say(r->log, 0, span_of(&r->message)); /* that part of one has come */
+    say(r->log, 0, span_of(&r->message));
     return;
   }
   FUZZ_CHECK(stomp_buffer_len(&r->out) == out);

@@ -91,7 +91,7 @@ function targets.handshake(add)
   for i, vector in ipairs(vectors.read "spec/vectors/handshake.md") do
     local _, named = vectors.options(vector.blocks[1])
     local flags = (named.server and 1 or 0) + (named.proxy and 2 or 0) + (named.plain and 4 or 0)
-      + (named.limit and 8 or 0)
+      + (named.limit and 8 or 0) + (named.compression and 64 or 0)
     local settings = string.char(named.limit or 0, i % 256, i % 16, (i * 7) % 256)
     add(string.char(flags) .. settings, http(vector.blocks[1]))
     if named.start then
@@ -208,7 +208,7 @@ function targets.connection(add)
   local upgrade = string.char(CONNECTION.connect, CONNECTION.upgrade)
   sessions(function(i, named, versions, beats, block)
     local role, begin = named.server and 1 or 0, named.server and upgrade or ""
-    for flags = 0, 8, 2 do -- bare, proxy, ignore
+    for _, flags in ipairs { 0, 2, 4, 8, 64 } do -- bare, proxy, ignore, compression
       add(string.char(role + flags, versions + i % 3 * 8, i % 256, i % 64, i % 32, beats, i % 8),
         begin .. moves(block, CONNECTION))
     end
@@ -219,12 +219,14 @@ function targets.connection(add)
     add(string.char(flags, 0, i % 256, i % 16, i % 4, 0, 0), string.char(CONNECTION.connect)
       .. fed(http(vector.blocks[1]), string.char(CONNECTION.feed)))
   end
-  for i, vector in ipairs(vectors.read "spec/vectors/websocket.md") do
-    local _, named = vectors.options(vector.blocks[1])
-    for role = 0, 1 do
-      local stream = frames.read(vector.blocks[1], role == 1)
-      add(string.char(role + (named.strict and 16 or 0), 0, i % 256, i % 8, i % 8, 0, i % 3), upgrade
-        .. fed(stream.bytes, string.char(CONNECTION.feed)) .. string.char(CONNECTION.consume, 255))
+  for _, name in ipairs { "websocket", "websocket_deflate" } do
+    for i, vector in ipairs(vectors.read("spec/vectors/" .. name .. ".md")) do
+      local _, named = vectors.options(vector.blocks[1])
+      for role = 0, 1 do
+        local stream = frames.read(vector.blocks[1], role == 1)
+        add(string.char(role + (named.strict and 16 or 0) + (named.deflate and 64 or 0), 0, i % 256, i % 8, i % 8, 0,
+          i % 3), upgrade .. fed(stream.bytes, string.char(CONNECTION.feed)) .. string.char(CONNECTION.consume, 255))
+      end
     end
   end
 end

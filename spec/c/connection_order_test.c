@@ -85,6 +85,23 @@ static void test_a_violation_behind_an_error(void) {
     check_behind_error(first);
 }
 
+/* The same of a text that is none, behind a frame that is none. */
+static void test_no_text_behind_no_frame(void) {
+  static const char bytes[] = "\x81\x06QUIT\n\xff";
+  size_t first, len = sizeof bytes - 1;
+  bench b;
+  for (first = 0; first <= len; first++) {
+    bench_init(&b);
+    b.p.options.strict_utf8 = true;
+    pair_open(&b.p);
+    (void)!pair_feed(&b.p, b.p.client, bytes, first);
+    CHECK(pair_feed(&b.p, b.p.client, bytes + first, len - first) ==
+          STOMP_ECOMMAND);
+    CHECK(stomp_connection_error(b.p.client)->status == STOMP_ECOMMAND);
+    bench_close(&b);
+  }
+}
+
 /* Who was told that the bytes have ended writes nothing any more. */
 static void test_a_close_behind_the_end(void) {
   bool no_receipt;
@@ -134,6 +151,7 @@ int main(void) {
   test_an_answer_before_the_request();
   test_a_refusal_before_the_upgrade();
   test_a_violation_behind_an_error();
+  test_no_text_behind_no_frame();
   test_a_close_behind_the_end();
   test_offsets_behind_what_is_ignored();
   return check_result("connection_order");

@@ -59,6 +59,7 @@ static void read_options(subject *s, const vector_block *b) {
     o.proxy_authorization = "Basic dTpw";
   if (vector_says(b, "plain", NULL))
     o.n_protocols = 0;
+  o.compression = vector_says(b, "compression", NULL);
   if (vector_says(b, "headers", NULL)) {
     o.headers = more;
     o.n_headers = 2;
@@ -138,6 +139,8 @@ static void note_upgraded(char *log, const stomp_handshake *h, size_t at) {
     strcat(log, " ");
     strcat(log, stomp_handshake_protocol(h));
   }
+  if (stomp_handshake_deflate(h))
+    strcat(log, " deflate");
   strcat(log, "\n");
   CHECK(stomp_handshake_error(h)->status == STOMP_OK);
   CHECK(!stomp_handshake_in_proxy(h) && !stomp_handshake_is_refused(h));
@@ -307,6 +310,8 @@ int main(void) {
     CHECK(v->n_blocks == 2);
     s.title = v->title;
     read_options(&s, &v->block[0]);
+    if (s.options.compression && !stomp_deflate_is_built_in())
+      continue;
     read_input(&s, &v->block[0]);
     vector_canonical(expected, &v->block[1]);
     check_cuts(&s, expected);

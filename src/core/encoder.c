@@ -57,6 +57,19 @@ static stomp_status refuse_cr(stomp_error *error, const stomp_field *field,
   return error->status;
 }
 
+/* Blanks round names and values are padding at 1.0: a name that has some would
+ * arrive as another one, a value of blanks alone as none. */
+static stomp_status check_blanks(const stomp_field *f, stomp_error *error) {
+  size_t i = 0;
+  if (stomp_is_blank((uint8_t)f->name[0]) ||
+      stomp_is_blank((uint8_t)f->name[f->name_len - 1]))
+    return refuse(error, f, ": STOMP 1.0 strips blanks round a name");
+  while (i < f->value_len && stomp_is_blank((uint8_t)f->value[i]))
+    i++;
+  return i < f->value_len ? STOMP_OK
+                          : refuse(error, f, ": STOMP 1.0 has no empty values");
+}
+
 /* One header: refuse what this version cannot carry. */
 static stomp_status check_field(const stomp_field *f, stomp_command command,
                                 stomp_encoding encoding, stomp_error *error) {
@@ -75,9 +88,7 @@ static stomp_status check_field(const stomp_field *f, stomp_command command,
   if (memchr(f->name, '\n', f->name_len) || memchr(f->name, ':', f->name_len) ||
       (f->value_len && memchr(f->value, '\n', f->value_len)))
     return refuse(error, f, ": a line feed or colon here has no escape");
-  if (encoding.version == STOMP_1_0 && f->value_len == 0)
-    return refuse(error, f, ": STOMP 1.0 has no empty values");
-  return STOMP_OK;
+  return encoding.version == STOMP_1_0 ? check_blanks(f, error) : STOMP_OK;
 }
 
 static bool is_number(const char *text, size_t len, uint64_t number) {

@@ -8,6 +8,11 @@
 
 #include "frame.h"
 
+/* Blanks round names and values are padding at 1.0 (its examples have some). */
+static inline bool stomp_is_blank(uint8_t c) {
+  return c == ' ' || c == '\t';
+}
+
 /* Undo the escapes of `len` bytes in place.
  * Returns the new length (never more than `len`), or SIZE_MAX with *bad_at the
  * index of the backslash that begins an undefined escape. \r is read at 1.1 as

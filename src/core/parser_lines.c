@@ -128,17 +128,13 @@ stomp_status stomp_parser_command(stomp_parser *p, stomp_span *in) {
 
 /* ---- One header line ---- */
 
-static bool is_blank(uint8_t c) {
-  return c == ' ' || c == '\t';
-}
-
 /* STOMP 1.0's examples pad names and values; later versions forbid it. */
 static void trim(const stomp_parser *p, uint32_t *at, uint32_t *len) {
   if (p->version != STOMP_1_0)
     return;
-  while (*len && is_blank(p->head[*at]))
+  while (*len && stomp_is_blank(p->head[*at]))
     (*at)++, (*len)--;
-  while (*len && is_blank(p->head[*at + *len - 1]))
+  while (*len && stomp_is_blank(p->head[*at + *len - 1]))
     (*len)--;
 }
 

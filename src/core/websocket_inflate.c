@@ -99,6 +99,14 @@ static stomp_status fail(stomp_websocket *w, stomp_status status) {
   return status;
 }
 
+/* Whether these octets go on with a text; if not, *data is what stands before
+ * the offending one. */
+static bool is_text(stomp_websocket *w, stomp_span *data, bool last) {
+  size_t len = data->len;
+  data->len = stomp_utf8_feed(&w->utf8, data->bytes, len);
+  return data->len == len && (!last || stomp_utf8_is_complete(&w->utf8));
+}
+
 stomp_status stomp_websocket_inflate(stomp_websocket *w, stomp_span *in,
                                      stomp_websocket_event *event) {
   stomp_status status = w->inflate_status;
@@ -109,9 +117,10 @@ stomp_status stomp_websocket_inflate(stomp_websocket *w, stomp_span *in,
   status = check(w, inflate(w, in, &data.len), &data.len);
   last = status == STOMP_OK;
   if (w->options.strict_utf8 && w->kind == STOMP_WEBSOCKET_TEXT &&
-      (stomp_utf8_feed(&w->utf8, data.bytes, data.len) < data.len ||
-       (last && !stomp_utf8_is_complete(&w->utf8))))
-    return fail(w, STOMP_WUTF8);
+      !is_text(w, &data, last)) {
+    status = STOMP_WUTF8;
+    last = false;
+  }
   if (status < 0 && data.len == 0)
     return fail(w, status);
   w->inflate_status = status < 0 ? status : STOMP_OK;

@@ -37,6 +37,8 @@ struct stomp_websocket {
   stomp_websocket_kind kind;
   uint64_t message_len;
   stomp_utf8 utf8;
+  bool not_text; /* what is right of it was told, the next call fails */
+  uint64_t not_text_at;
 
   /* compression; of a compressed message: */
   stomp_deflate *deflate;      /* owned; NULL: not agreed on */

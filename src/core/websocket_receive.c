@@ -164,15 +164,12 @@ stomp_span stomp_websocket_take(stomp_websocket *w, stomp_span *in,
   return piece;
 }
 
-/* Octets that end at the present offset; `last`: the text ends there too. */
-static stomp_status check_text(stomp_websocket *w, stomp_utf8 *utf8,
-                               stomp_span data, bool last) {
-  size_t right = stomp_utf8_feed(utf8, data.bytes, data.len);
-  if (right < data.len)
-    return stomp_websocket_fail(w, STOMP_WUTF8, w->offset - data.len + right);
-  if (last && !stomp_utf8_is_complete(utf8))
-    return stomp_websocket_fail(w, STOMP_WUTF8, w->offset);
-  return STOMP_OK;
+/* Whether octets go on with a text, and end it if they are the `last`; *right:
+ * how many stand before the offending one. */
+static bool is_text(stomp_utf8 *utf8, stomp_span data, bool last,
+                    size_t *right) {
+  *right = stomp_utf8_feed(utf8, data.bytes, data.len);
+  return *right == data.len && (!last || stomp_utf8_is_complete(utf8));
 }
 
 static stomp_status read_data(stomp_websocket *w, stomp_span *in,
@@ -180,14 +177,21 @@ static stomp_status read_data(stomp_websocket *w, stomp_span *in,
   stomp_span data = stomp_websocket_take(
     w, in, w->options.server ? STOMP_WEBSOCKET_SCRATCH : SIZE_MAX);
   bool last = w->left == 0 && w->fin;
+  size_t right;
   if (w->options.server && data.len) {
     memcpy(w->scratch, data.bytes, data.len);
     w->phase = stomp_websocket_mask(w->scratch, data.len, w->mask, w->phase);
     data.bytes = w->scratch;
   }
   if (w->options.strict_utf8 && w->kind == STOMP_WEBSOCKET_TEXT &&
-      check_text(w, &w->utf8, data, last) != STOMP_OK)
-    return w->error.status;
+      !is_text(&w->utf8, data, last, &right)) {
+    w->not_text_at = w->offset - data.len + right;
+    if (right == 0)
+      return stomp_websocket_fail(w, STOMP_WUTF8, w->not_text_at);
+    data.len = right; /* as if they had come alone; then it fails */
+    w->not_text = true;
+    last = false;
+  }
   *event = (stomp_websocket_event){
     .kind = w->kind, .data = data, .first = w->first, .last = last
   };
@@ -203,6 +207,7 @@ static stomp_status take_close(stomp_websocket *w,
                                stomp_websocket_event *event) {
   stomp_utf8 utf8 = STOMP_UTF8_START;
   uint16_t code = 0;
+  size_t right;
   if (w->control_len == 1)
     return stomp_websocket_fail(w, STOMP_WCLOSE, w->offset);
   if (w->control_len >= 2) {
@@ -210,8 +215,9 @@ static stomp_status take_close(stomp_websocket *w,
     if (!stomp_websocket_is_code(code))
       return stomp_websocket_fail(w, STOMP_WCLOSE, w->offset - w->control_len);
     event->data = (stomp_span){ w->control + 2, w->control_len - 2 };
-    if (check_text(w, &utf8, event->data, true) != STOMP_OK)
-      return w->error.status;
+    if (!is_text(&utf8, event->data, true, &right))
+      return stomp_websocket_fail(w, STOMP_WUTF8,
+                                  w->offset - event->data.len + right);
   }
   w->close_received = true;
   event->close_code = code ? code : 1005;
@@ -256,6 +262,8 @@ stomp_status stomp_websocket_next(stomp_websocket *w, stomp_span *in,
   stomp_status status;
   if (w->error.status != STOMP_OK)
     return w->error.status;
+  if (w->not_text)
+    return stomp_websocket_fail(w, STOMP_WUTF8, w->not_text_at);
   while ((in->len || w->inflating) && !w->close_received) {
     if (!w->in_payload) {
       status = read_header(w, in);
