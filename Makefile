@@ -148,7 +148,7 @@ rock: ## install with LuaRocks into build/tree (TREE=…), without the network
 	@tools/deps.sh build test
 	@tools/rock.sh "$(or $(TREE),build/tree)"
 
-C_FILES := $(wildcard src/*/*.[ch] spec/c/*.[ch] fuzz/*.[ch] bench/*.c bench/*/*.c examples/*.c tools/*.c)
+C_FILES := $(wildcard src/*/*.[ch] spec/c/*.[ch] spec/oom/*.c fuzz/*.[ch] bench/*.c bench/*/*.c examples/*.c tools/*.c)
 
 format: ## lay out the C sources
 	clang-format-14 -i $(C_FILES)
@@ -297,6 +297,29 @@ coverage: ## which lines and branches of the core no test takes
 	@$(MAKE) -s $(CORE_TESTS:%=build/coverage/c/%)
 	@$(MAKE) -s core BUILD=build/coverage/lua CFLAGS="-O0 -g --coverage" >/dev/null
 	@$(LUA) tools/coverage.lua $(CORE_TESTS)
+
+# the bindings without memory: modules whose malloc is spec/oom/host.c's, which
+# is a Lua of its own
+OOM_NAMES := $(foreach f,malloc calloc realloc strdup free,-D$(f)=oom_$(f))
+build/oom/host: spec/oom/host.c
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(STRICT) -I$(LUA_INCDIR) $(SANITIZE) $(UBSAN) -rdynamic -o $@ $< \
+	  -llua$(LUA_VERSION)
+
+OOM_MODULE = $(MAKE) -s $(1) BUILD=build/oom CFLAGS="$(SANITIZE) $(UBSAN) $(OOM_NAMES)"
+OOM_TESTS := $(addsuffix _test,codec session session_unit parts websocket handshake \
+               negotiation deflate oom)
+
+.PHONY: oom oom-quick
+oom: ## each request for memory fails once: vectors, dialogues, bindings
+	@tools/deps.sh build test
+	@$(MAKE) -s build/oom/host $(OOM_TESTS:%=build/test/%)
+	@$(call OOM_MODULE,all)
+	@tools/oom.sh $(OOM_TESTS)
+
+oom-quick: build/oom/host # a part of it, for make test
+	@$(call OOM_MODULE,core)
+	@tools/oom.sh --quick 37
 
 portable: ## the core's C tests with 32 bits (i686) and big-endian (s390x)
 	@tools/deps.sh build portable

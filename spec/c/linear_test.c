@@ -324,9 +324,12 @@ static size_t receive(input *in, size_t step, bool strict, bool reads) {
   stomp_buffer out;
   stomp_websocket *w;
   stomp_websocket_event event;
+  stomp_deflate_terms terms = STOMP_DEFLATE_TERMS;
   size_t at = 0, events = 0;
   stomp_buffer_init(&out, &memory, (size_t)64 << 20);
   w = stomp_websocket_new(&o, &out);
+  if (stomp_deflate_is_built_in())
+    CHECK(stomp_websocket_compress(w, &terms) == STOMP_OK);
   for (; at < in->len; at += step) {
     stomp_span piece = { in->at + at,
                          step < in->len - at ? step : in->len - at };
@@ -397,6 +400,22 @@ static void pings_in_a_message(size_t n) {
   CHECK(receive(&in, 3, true, true) == 2 * n + 2);
 }
 
+/* (What zlib does itself is not counted, but how often, and what with, is.)
+ * "Hello" of RFC 7692, 7.2.3.1, in n messages, and n times in one. */
+static void compressed_messages(size_t n) {
+  input in = { 0 };
+  ADD_N(&in, n, "\xc1\x07\xf2\x48\xcd\xc9\xc9\x07\x00");
+  CHECK(receive(&in, 6, false, true) >= n);
+}
+
+static void compressed_fragments(size_t n) {
+  input in = { 0 };
+  ADD(&in, "\x41\x00");
+  ADD_N(&in, n, "\x00\x0b\xf2\x48\xcd\xc9\xc9\x07\x00\x00\x00\xff\xff");
+  ADD(&in, "\x80\x07\xf2\x48\xcd\xc9\xc9\x07\x00");
+  CHECK(receive(&in, 6, true, true) > 1);
+}
+
 #include "linear_connection.h"
 
 /* ---- All of it ---- */
@@ -432,6 +451,8 @@ static const struct {
   CASE(pings, 100000),
   CASE(pings_unread, 100000),
   CASE(pings_in_a_message, 50000),
+  CASE(compressed_messages, 30000),
+  CASE(compressed_fragments, 30000),
   CASE(answer_headers, 120),
   CASE(answer_line_by_octet, 50000),
   CASE(answer_extensions, 120),

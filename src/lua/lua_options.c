@@ -269,7 +269,7 @@ static void read_proxy(lua_State *L, int t, stomp_connection_options *o) {
 
 void check_options(lua_State *L, int t, stomp_connection_options *o) {
   fields upgrade;
-  luaL_checkstack(L, 60, "too many options");
+  check_stack(L, 60);
   stomp_connection_defaults(o);
   read_choices(L, t, o);
   read_url(L, t, o);

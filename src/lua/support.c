@@ -182,6 +182,12 @@ static void add_item(lua_State *L, fields *f) {
   to->value = push_value(L, lua_gettop(L), to->name, &to->value_len);
 }
 
+/* (luaL_checkstack would call it an overflow) */
+void check_stack(lua_State *L, int n) {
+  if (!lua_checkstack(L, n))
+    luaL_error(L, "not enough memory");
+}
+
 fields check_fields(lua_State *L, int i, size_t more) {
   fields f = { NULL, 0 };
   size_t n = 0, list_len = 0, k;
@@ -192,7 +198,7 @@ fields check_fields(lua_State *L, int i, size_t more) {
   }
   if (n > 100000)
     luaL_error(L, "too many headers");
-  luaL_checkstack(L, (int)(4 * n + 8), "too many headers");
+  check_stack(L, (int)(4 * n + 8));
   f.list = lua_newuserdatauv(L, (n + more + 1) * sizeof *f.list, 0);
   if (list_len) {
     for (k = 1; k <= list_len; k++) {

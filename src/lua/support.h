@@ -29,6 +29,9 @@ typedef struct fields {
   size_t n;
 } fields;
 
+/* Room for `n` more values, or "not enough memory" is raised. */
+void check_stack(lua_State *L, int n);
+
 /* Read headers at `i`: nil, a table {name = value}, or a list of {name, value}.
  * Values are strings, numbers or booleans. Pushes what keeps the texts alive
  * (any number of values); raises with the header's name. `more` fields of room
