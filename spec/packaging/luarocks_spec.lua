@@ -48,4 +48,17 @@ describe("the rock #packaging", function()
     assert.is_true(ok)
     assert.is_nil(text:find("libwebsockets", 1, true))
   end)
+
+  it("has a core without zlib, too, which says so when it is to compress", function()
+    local core_tree = tree .. "/bare"
+    local ok, text = run("ZLIB=no tools/rock.sh '" .. core_tree .. "' lua-stomp-core-scm-1.rockspec")
+    assert.is_true(ok, text)
+    ok, text = run(("cd / && LUA_PATH= LUA_CPATH='%s/lib/lua/5.4/?.so' lua5.4 -e '%s'"):format(core_tree,
+      [[print(require "stomp.core".connection { url = "ws://a/", compression = true })]]))
+    assert.is_true(ok, text)
+    assert.matches("^nil%s+invalid: compression is not built in", text)
+    ok, text = run("ldd '" .. core_tree .. "/lib/lua/5.4/stomp/core.so'")
+    assert.is_true(ok)
+    assert.is_nil(text:find("libz", 1, true))
+  end)
 end)
