@@ -189,7 +189,7 @@ tsan: ## the specs on modules built with TSan
 	@$(MAKE) -s all LUA_VERSION=5.1
 	@tools/sanitized.sh tsan
 
-valgrind: ## the specs under valgrind
+valgrind: valgrind-c ## the C tests and the specs under valgrind
 	@tools/deps.sh build test
 	@$(MAKE) -s all
 	@$(MAKE) -s all LUA_VERSION=5.1
@@ -297,6 +297,13 @@ coverage: ## which lines and branches of the core no test takes
 	@$(MAKE) -s $(CORE_TESTS:%=build/coverage/c/%)
 	@$(MAKE) -s core BUILD=build/coverage/lua CFLAGS="-O0 -g --coverage" >/dev/null
 	@$(LUA) tools/coverage.lua $(CORE_TESTS)
+
+VALGRIND_TESTS := $(filter-out linear_test,$(C_TESTS))
+.PHONY: valgrind-c
+valgrind-c: ## the C tests alone under valgrind, built without sanitizers
+	@tools/deps.sh build test
+	@$(MAKE) -s $(VALGRIND_TESTS:%=build/plain/%)
+	@tools/valgrind.sh $(VALGRIND_TESTS)
 
 # the bindings without memory: modules whose malloc is spec/oom/host.c's, which
 # is a Lua of its own

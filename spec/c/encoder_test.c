@@ -307,9 +307,90 @@ static void test_every_length(void) {
   }
 }
 
+/* Each octet at each place of a name and of a value, in each command and version:
+ * it is refused by its name, or read back as what it was; nothing that a program
+ * puts there begins a header or a frame of its own. */
+static void check_octet(stomp_command command, stomp_encoding encoding,
+                        uint8_t octet, int at, unsigned long *sent) {
+  static subject s;
+  stomp_error error;
+  size_t size = 0;
+  size_t i, lines;
+  uint8_t *bytes;
+  char text[3] = { 'a', 'b', 'c' };
+  text[at % 3] = (char)octet;
+  memset(&s, 0, sizeof s);
+  s.title = "octet";
+  s.encoding = encoding;
+  s.frame.command = command;
+  s.frame.headers = s.fields;
+  s.frame.n_headers = 2;
+  s.fields[0] = (stomp_field){ "name", 4, "value", 5 };
+  s.fields[1] = (stomp_field){ "other", 5, "more", 4 };
+  if (at < 3)
+    s.fields[0].name = text, s.fields[0].name_len = 3;
+  else
+    s.fields[0].value = text, s.fields[0].value_len = 3;
+  bytes = encode(&s, &size, &error);
+  if (!bytes) {
+    CHECK(error.status == STOMP_IHEADER);
+    CHECK(at < 3 || strncmp(error.detail, "name", 4) == 0);
+    return;
+  }
+  ++*sent;
+  if (!encoding.escape_connect) /* what RabbitMQ alone undoes */
+    check_back(&s, bytes, size);
+  for (i = 0, lines = 0; i < size; i++)
+    lines += bytes[i] == '\n';
+  CHECK(lines == 4); /* the command's, two headers', the blank one */
+  CHECK(memchr(bytes, '\0', size) == bytes + size - 1);
+  free(bytes);
+}
+
+static void test_each_octet(void) {
+  unsigned long sent = 0;
+  int command, version, octet, at, escape;
+  for (command = 0; command < (int)STOMP_COMMAND_COUNT; command++)
+    for (version = 0; version < 4; version++)
+      for (escape = 0; escape < 2; escape++)
+        for (octet = 0; octet < 256; octet++)
+          for (at = 0; at < 6; at++)
+            check_octet((stomp_command)command,
+                        (stomp_encoding){ (stomp_version)version, escape },
+                        (uint8_t)octet, at, &sent);
+  CHECK(sent > 150000);
+}
+
+/* Which commands have a body does not depend on the version. */
+static void test_bodies(void) {
+  static subject s;
+  stomp_error error;
+  size_t size = 0;
+  int command, version;
+  for (command = 0; command < (int)STOMP_COMMAND_COUNT; command++)
+    for (version = 0; version < 4; version++) {
+      bool may = command == STOMP_SEND_COMMAND ||
+                 command == STOMP_MESSAGE_COMMAND ||
+                 command == STOMP_ERROR_COMMAND;
+      uint8_t *bytes;
+      memset(&s, 0, sizeof s);
+      s.title = "body";
+      s.encoding.version = (stomp_version)version;
+      s.frame.command = (stomp_command)command;
+      s.frame.body = "x";
+      s.frame.body_len = 1;
+      bytes = encode(&s, &size, &error);
+      CHECK((bytes != NULL) == may);
+      CHECK(may || error.status == STOMP_IBODY);
+      free(bytes);
+    }
+}
+
 int main(void) {
   test_vectors();
   test_every_length();
+  test_each_octet();
+  test_bodies();
   test_random_frames();
   return check_result("encoder");
 }
