@@ -134,6 +134,29 @@ describe("the embedded broker", function()
     end
   end)
 
+  it("stands in for the broker that its server header names: replies and prefetch", function()
+    for _, server in ipairs { "lua-stomp/0.1.0", "RabbitMQ/3.10.8", "ActiveMQ/5.17.2" } do
+      broker = listen { server = server }
+      local client, service = connect(broker), connect(broker)
+      assert.equal(server, client.server)
+      assert(service:subscribe("/queue/service", { confirm = true },
+        function(message) assert(message:reply(message.body:upper())) end))
+      stomp.spawn(function() service:run() end)
+      for _, word in ipairs { "a", "b", "c" } do
+        assert.equal(word:upper(), assert(client:request("/queue/service", word, { timeout = patience })).body)
+      end
+      local subscribed = server:find("ActiveMQ") and 2 or 1
+      assert.equal(subscribed, broker:stats().subscriptions)
+      assert(client:subscribe("/queue/work", { ack = "client-individual", prefetch = 1, confirm = true }))
+      for i = 1, 3 do assert(client:send("/queue/work", tostring(i), nil, { confirm = true })) end
+      assert.equal(1, broker:stats("/queue/work").unacknowledged)
+      assert.equal(2, broker:stats("/queue/work").queued)
+      client:close()
+      service:close()
+      broker:close()
+    end
+  end)
+
   it("agrees on heart-beats", function()
     broker = listen { heartbeat = { send = 2, receive = 3 } }
     local client = connect(broker, { heartbeat = { send = 1, receive = 1 } })
