@@ -13,6 +13,9 @@ local errors = require "stomp.errors"
 local methods = {}
 local mt = { __index = methods }
 
+-- So many frames does err.after name, as that of a real connection.
+local AFTER = 4
+
 --- The player has failed: the program is told by the end of its connection.
 function methods:cut()
   self.final = { nil, self.player.failure.message, self.player.failure }
@@ -43,6 +46,16 @@ local function keep_values(self, expected, got)
   end
 end
 
+-- For err.after: the frames that were sent last, newest first.
+local function remember(self, frame)
+  local headers = frame.headers
+  table.insert(self.after, 1, {
+    command = frame.command,
+    destination = headers.destination or headers.id or headers.transaction or "",
+  })
+  self.after[AFTER + 1] = nil
+end
+
 local function compare(self, got)
   local event, at = self:expected()
   if not event then
@@ -55,6 +68,7 @@ local function compare(self, got)
       difference.name_of(event.frame), difference.name_of(got), why), { expected = event.frame, got = got })
   end
   keep_values(self, event.frame, got)
+  remember(self, got)
   self.sent = at
   self.player:progress()
   self.condition:signal()
@@ -102,7 +116,10 @@ local function finish(self, event)
   end
   local kind, text = event.text:match("^(%l+): (.*)$")
   if not errors.kinds[kind] then kind, text = "closed", event.text end
-  local err = errors.new(kind, text, { hint = false })
+  local err = errors.new(kind, text, {
+    hint = false, -- it is in the text
+    after = self.after, code = tonumber(text:match("close code (%d+)")),
+  })
   self.final = { nil, err.message, err }
 end
 
@@ -257,7 +274,7 @@ local function open(player, script, options)
     parser = core.parser(), condition = loop.condition(), began = loop.now(),
     at = 1,   -- the event that comes next
     sent = 0, -- the last event that the program has sent
-    messages = 0, fetched = nil, nudged = false, final = nil,
+    messages = 0, after = {}, fetched = nil, nudged = false, final = nil,
     replayed = true, -- for the loop, see replay.lua
   }, mt)
   assert(connection:connect(loop.now()))
