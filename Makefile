@@ -148,7 +148,7 @@ rock: ## install with LuaRocks into build/tree (TREE=…), without the network
 	@tools/deps.sh build test
 	@tools/rock.sh "$(or $(TREE),build/tree)"
 
-C_FILES := $(wildcard src/*/*.[ch] spec/c/*.[ch] spec/oom/*.c fuzz/*.[ch] bench/*.c bench/*/*.c examples/*.c tools/*.c)
+C_FILES := $(wildcard src/*/*.[ch] spec/c/*.[ch] spec/oom/*.c fuzz/*.[ch] bench/*.c bench/*/*.c examples/*.c tools/*.[ch])
 
 format: ## lay out the C sources
 	clang-format-14 -i $(C_FILES)

@@ -2,10 +2,12 @@
  *
  * Prints the tables of docs/protocol.md, as the core has them: what may be sent
  * when and with which headers, from session_rules.c; how an end is read, by
- * ending a session in each state with each code. tools/protocol.lua puts them
+ * ending a session in each state with each code; the limits; and the tables of
+ * protocol_codec.c. tools/protocol.lua puts them
  * into the page. */
 #include "core/session_rules.h"
 #include "os/memory.h"
+#include "protocol_tables.h"
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -189,21 +191,27 @@ static void print_limits(void) {
       l.inflate_ratio, STOMP_WRATIO },
   };
   size_t i;
-  puts("| limit | of | default | error |\n| --- | --- | --- | --- |");
+  puts("| option | of | default | error |\n| --- | --- | --- | --- |");
   for (i = 0; i < sizeof list / sizeof *list; i++)
-    printf("| %s | %s | %zu | %s |\n", list[i].name, list[i].what,
+    printf("| `limits.%s` | %s | %zu | %s |\n", list[i].name, list[i].what,
            list[i].value, stomp_status_name(list[i].status));
 }
 
 int main(int argc, char **argv) {
-  const char *what = argc == 2 ? argv[1] : "";
-  if (strcmp(what, "frames") == 0)
-    print_frames();
-  else if (strcmp(what, "ends") == 0)
-    print_ends();
-  else if (strcmp(what, "limits") == 0)
-    print_limits();
-  else
-    return 2;
-  return 0;
+  static const struct {
+    const char *name;
+    void (*print)(void);
+  } tables[] = {
+    { "frames", print_frames },       { "ends", print_ends },
+    { "limits", print_limits },       { "escapes", print_escapes },
+    { "unescapes", print_unescapes }, { "lengths", print_lengths },
+    { "beats", print_beats },
+  };
+  size_t i;
+  for (i = 0; argc == 2 && i < sizeof tables / sizeof *tables; i++)
+    if (strcmp(argv[1], tables[i].name) == 0) {
+      tables[i].print();
+      return 0;
+    }
+  return 2;
 }

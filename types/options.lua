@@ -58,6 +58,7 @@
 ---@field inbox_hard? integer bytes [2 x inbox]
 ---@field outbox? integer bytes [8 MiB]
 ---@field receipts? integer [65536]
+---@field table? integer subscriptions, and transactions [65536]
 ---@field upgrade? integer bytes [64 KiB]
 ---@field inflate_ratio? integer
 

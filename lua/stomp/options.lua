@@ -46,7 +46,7 @@ local limit_types = {
   frame = "number", headers = "number", header_line = "number",
   header_count = "number", inbox = "number", inbox_hard = "number",
   outbox = "number", receipts = "number", upgrade = "number",
-  inflate_ratio = "number",
+  inflate_ratio = "number", table = "number",
 }
 local tls_types = {
   ca = "string", cert = "string", key = "string", passphrase = "string",

@@ -43,7 +43,7 @@
   X(LCOUNT, "limit", "more headers than limits.header_count")                  \
   X(LRECEIPTS, "limit", "more receipts outstanding than limits.receipts")      \
   X(LOUTBOX, "limit", "frame larger than limits.outbox")                       \
-  X(LTABLE, "limit", "more subscriptions or transactions than allowed")        \
+  X(LTABLE, "limit", "more subscriptions or transactions than limits.table")   \
   /* STOMP, what we were asked to send; nothing was sent */                    \
   X(ISTATE, "invalid", "this frame may not be sent now")                       \
   X(IVERSION, "invalid", "not possible in the negotiated version")             \

@@ -130,7 +130,7 @@ static void read_limits(lua_State *L, int t, stomp_limits *limits) {
   static const char *const known[] = {
     "frame",    "headers",       "header_line", "header_count",
     "receipts", "inbox",         "inbox_hard",  "outbox",
-    "upgrade",  "inflate_ratio", NULL
+    "upgrade",  "inflate_ratio", "table",       NULL
   };
   struct {
     const char *name;
@@ -141,6 +141,7 @@ static void read_limits(lua_State *L, int t, stomp_limits *limits) {
     { "header_line", &limits->header_line },
     { "header_count", &limits->header_count },
     { "receipts", &limits->receipts },
+    { "table", &limits->table },
     { "outbox", &limits->outbox },
     { "upgrade", &limits->upgrade },
     { "inflate_ratio", &limits->inflate_ratio },
@@ -218,23 +219,29 @@ static void read_connect(lua_State *L, int t, stomp_session_options *s) {
   s->n_connect = f.n;
 }
 
-/* scheme://authority/path of core.connection's url; the client parses URLs
+/* ws://authority/path?query of core.connection's url; the client parses URLs
  * itself and gives host_header and path. */
 static void read_url(lua_State *L, int t, stomp_connection_options *o) {
-  const char *url = opt_text(L, t, "url", NULL), *host, *path;
+  const char *url = opt_text(L, t, "url", NULL), *host;
+  size_t len;
   o->host = opt_text(L, t, "host_header", o->host);
   o->path = opt_text(L, t, "path", o->path);
   if (!url)
     return;
-  host = strstr(url, "://");
+  host = strncmp(url, "ws://", 5) == 0    ? url + 5
+         : strncmp(url, "wss://", 6) == 0 ? url + 6
+                                          : NULL;
   if (!host)
-    luaL_error(L, "option 'url': scheme://host/path expected");
-  host += 3;
-  path = strchr(host, '/');
-  lua_pushlstring(L, host, path ? (size_t)(path - host) : strlen(host));
+    luaL_error(L, "option 'url': ws://host/path or wss://host/path expected");
+  len = strcspn(host, "/?#");
+  if (len == 0 || memchr(host, '@', len) || strchr(host, '#'))
+    luaL_error(L, "option 'url': a host, a path, a query and no more expected");
+  lua_pushlstring(L, host, len);
   o->host = lua_tostring(L, -1); /* stays on the stack */
-  if (path)
-    o->path = path;
+  if (host[len] == '/')
+    o->path = host + len;
+  else if (host[len])
+    o->path = lua_pushfstring(L, "/%s", host + len); /* stays, too */
 }
 
 static void read_choices(lua_State *L, int t, stomp_connection_options *o) {
