@@ -107,10 +107,10 @@ end
 
 local level = {}
 local levels = {
-  "core lws loop.timers",
-  "errors check queue register hints unique chance backoff statistics streams loop.tasks",
-  "url json trace tracer unacked headers failures loop.scheduler",
-  "message options proxy worker pool pipeline transport.lws difference",
+  "core lws queue",
+  "errors check loop.timers register hints unique chance backoff statistics streams",
+  "url json trace tracer unacked headers failures loop.tasks",
+  "message options proxy loop.scheduler worker pool pipeline transport.lws difference",
   "pump events leaving connector transport.replay",
   "receipts room backlog replay",
   "sending",

@@ -43,7 +43,9 @@ local bugs = {
   { "a RECEIPT settles another send", receipts, "settle", function(settle)
     return function(self, id, frame)
       local wrong = id
-      for other in pairs(self.open) do wrong = other end
+      for other, entry in pairs(self.open.of) do
+        if entry then wrong = other end
+      end
       return settle(self, wrong, frame)
     end
   end, "" },

@@ -9,7 +9,8 @@
 -- A *waiter* is one wait: `{task, done, value}`. Whatever it waits for (a
 -- descriptor, a time, a condition) wakes it once; the others find it done.
 -- Errors are caught by coroutine.resume, because Lua 5.1 cannot yield across
--- pcall. Knows timers.
+-- pcall. Knows queue and timers.
+local queue = require "stomp.queue"
 local timers_module = require "stomp.loop.timers"
 
 local running = coroutine.running
@@ -25,9 +26,7 @@ end
 -- ---- Waiters that are ready: a queue of tasks to resume
 
 local function enqueue(self, task)
-  local last = self.ready_last + 1
-  self.ready_last = last
-  self.ready[last] = task
+  queue.push(self.ready, task)
 end
 
 local function wake(self, waiter, value)
@@ -122,22 +121,18 @@ end
 
 -- Resume every task that is ready now (those made ready meanwhile come in the
 -- next round). A task that is being run further up the stack stays queued. A
--- drive within a task may have emptied the queue meanwhile, hence ready_last.
+-- drive within a task may have emptied the queue meanwhile.
 local function run_ready(self)
-  local ready, last = self.ready, self.ready_last
-  while self.ready_first <= last and self.ready_first <= self.ready_last do
-    local task = ready[self.ready_first]
-    ready[self.ready_first] = nil
-    self.ready_first = self.ready_first + 1
+  local ready = self.ready
+  for _ = 1, queue.size(ready) do
+    local task = queue.pop(ready)
+    if not task then return end
     local status = coroutine.status(task.co)
     if status == "suspended" then
       resume(self, task)
     elseif status ~= "dead" then
       enqueue(self, task)
     end
-  end
-  if self.ready_first > self.ready_last then
-    self.ready_first, self.ready_last = 1, 0
   end
 end
 
@@ -158,7 +153,7 @@ end
 local function step(self, may_block)
   run_ready(self)
   local timeout = fire_timers(self)
-  if self.ready_first <= self.ready_last or not may_block() then
+  if queue.size(self.ready) > 0 or not may_block() then
     timeout = 0
   elseif #self.fds == 0 and not timeout and not self.always_poll then
     return false
@@ -280,7 +275,7 @@ local function new(host)
   local self = {
     now = host.now, poll = host.poll, always_poll = host.always_poll or false,
     current = nil, -- the task that runs now, nil outside of tasks
-    ready = {}, ready_first = 1, ready_last = 0,
+    ready = queue.new(),
     fds = {}, fd_events = {}, fd_waiters = {}, ready_fds = {},
     timers = timers_module.new(),
     alive = 0, -- tasks that have not ended

@@ -4,14 +4,16 @@
 -- do all time-outs of the same length, of which there are many. The others go into
 -- a binary heap. A timer that is done with (`timer.done`) stays until its time;
 -- when such timers are the most, heap and line are made anew.
--- Knows nothing.
+-- Knows queue.
+local queue = require "stomp.queue"
+
 local methods = {}
 local mt = { __index = methods }
 
 local function new()
   return setmetatable({
     n = 0, -- of the heap, which is in [1 .. n]
-    line = {}, first = 1, last = 0,
+    line = queue.new(),
     n_done = 0, serial = 0,
   }, mt)
 end
@@ -49,11 +51,10 @@ end
 
 -- To the end of the line, or into the heap.
 local function put(self, timer)
-  local line, last = self.line, self.last
-  if last < self.first then
-    self.first, self.last, line[1] = 1, 1, timer
-  elseif timer.time >= line[last].time then
-    self.last, line[last + 1] = last + 1, timer
+  local line = self.line
+  local last = line[line.last]
+  if not last or timer.time >= last.time then
+    queue.push(line, timer)
   else
     add(self, timer)
   end
@@ -75,14 +76,6 @@ local function pop_heap(self)
   return timer
 end
 
-local function pop_line(self)
-  local first = self.first
-  local timer = self.line[first]
-  self.line[first] = nil
-  self.first = first + 1
-  return timer
-end
-
 -- The next of the heap and of the line that is not done; nil: there is none.
 local function next_of_heap(self)
   while self.n > 0 and self[1].done do
@@ -93,11 +86,12 @@ local function next_of_heap(self)
 end
 
 local function next_of_line(self)
-  while self.first <= self.last and self.line[self.first].done do
-    pop_line(self)
+  local line = self.line
+  while queue.size(line) > 0 and line[line.first].done do
+    queue.pop(line)
     self.n_done = math.max(self.n_done - 1, 0)
   end
-  return self.line[self.first]
+  return line[line.first]
 end
 
 --- The time of the next one that is not done; nil when there is none.
@@ -109,18 +103,18 @@ end
 
 --- Take out the next one, which next_time told of.
 function methods:pop()
-  local a, b = self[1], self.line[self.first]
+  local a, b = self[1], self.line[self.line.first]
   if a and (not b or is_before(a, b)) then return pop_heap(self) end
-  return pop_line(self)
+  return queue.pop(self.line)
 end
 
 local function rebuild(self)
   local heap, n = {}, self.n
-  local line, first, last = self.line, self.first, self.last
+  local line = self.line
   for i = 1, n do heap[i], self[i] = self[i], nil end
   self.n, self.n_done = 0, 0
-  self.line, self.first, self.last = {}, 1, 0
-  for i = first, last do
+  self.line = queue.new()
+  for i = line.first, line.last do
     if not line[i].done then put(self, line[i]) end
   end
   for i = 1, n do
@@ -131,7 +125,7 @@ end
 --- A timer that is in became done before its time.
 function methods:drop()
   self.n_done = self.n_done + 1
-  local most = (self.n + self.last - self.first + 1) / 2
+  local most = (self.n + queue.size(self.line)) / 2
   if self.n_done > 64 and self.n_done > most then rebuild(self) end
 end
 
