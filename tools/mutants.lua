@@ -29,6 +29,9 @@ local FILES = {
   { "session.c session_send.c session_receive.c session_ack.c session_rules.c acks.c subscriptions.c",
     "session session_unit dialogue" },
   { "websocket.c websocket_receive.c", "websocket_unit websocket" },
+  { "handshake.c handshake_head.c handshake_answer.c handshake_body.c handshake_request.c http.c",
+    "handshake_unit handshake negotiation" },
+  { "handshake_extensions.c", "negotiation handshake" },
 }
 
 local function sh(command)
@@ -217,7 +220,7 @@ local function test_lines(m, kind)
   local lines, objects = {}, {}
   for i, unit in ipairs(m.file.units) do objects[i] = unit .. "." .. kind .. ".o" end
   for _, test in ipairs(m.file.tests) do
-    lines[#lines + 1] = ("%s -o test %s %s ../%s/core.a || end unlinked\n%s || end killed %s")
+    lines[#lines + 1] = ("%s -o test %s %s ../%s/core.a -lz || end unlinked\n%s || end killed %s")
       :format(CC[kind], test_object(m, test, kind), table.concat(objects, " "), kind,
         run_line(root .. "/" .. m.id .. "/test", kind, math.ceil(test[kind] * 8) + 1), test.name)
   end
