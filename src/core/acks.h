@@ -31,6 +31,7 @@ typedef struct stomp_acks {
   size_t n_aborted;  /* in all */
 } stomp_acks;
 
+/* At most `limit` pending ones; allocates nothing. clear frees all of it. */
 void stomp_acks_init(stomp_acks *a, const stomp_memory *memory, size_t limit);
 void stomp_acks_clear(stomp_acks *a);
 
@@ -42,7 +43,8 @@ bool stomp_acks_is_settled(const stomp_acks *a, const stomp_frame *message,
 
 /* Before an acknowledgement in a transaction is sent: room for it, so that
  * nothing can fail afterwards. *pending is NULL where none is needed.
- * STOMP_OK, STOMP_ENOMEM, STOMP_LTABLE. */
+ * STOMP_OK; STOMP_ENOMEM, STOMP_LTABLE: nothing changed. *pending must go to
+ * release or settle. */
 STOMP_CHECKED stomp_status
 stomp_acks_reserve(stomp_acks *a, const stomp_frame *message,
                    const stomp_map_entry *subscription, uint64_t transaction,

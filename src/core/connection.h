@@ -42,16 +42,20 @@ void stomp_connection_defaults(stomp_connection_options *options);
 
 typedef struct stomp_connection stomp_connection;
 
-/* Everything is copied but memory and random (borrowed for life). NULL with
+/* A new connection, owned by the caller. Everything is copied but memory and
+ * random (borrowed for life). NULL with
  * *error: no memory, or an option that cannot be sent. */
 stomp_connection *stomp_connection_new(const stomp_connection_options *options,
                                        stomp_error *error);
-void stomp_connection_free(stomp_connection *c);
+void stomp_connection_free(stomp_connection *c); /* NULL is fine */
 
-/* Client: queue the upgrade (CONNECT follows it by itself), or CONNECT. */
+/* Client: queue the upgrade (CONNECT follows it by itself), or CONNECT.
+ * STOMP_ISTATE when it has begun or ended; STOMP_ENOMEM, STOMP_FULL: nothing was
+ * queued, ask again. */
 STOMP_CHECKED stomp_status stomp_connection_connect(stomp_connection *c,
                                                     uint64_t now_ms);
-/* Server: see session.h. */
+/* Server: see session.h. Further headers, message and body are borrowed during
+ * the call. */
 STOMP_CHECKED stomp_status stomp_connection_accept(stomp_connection *c,
                                                    const stomp_field *headers,
                                                    size_t n_headers,
@@ -130,6 +134,7 @@ STOMP_CHECKED stomp_status stomp_connection_closed(stomp_connection *c,
 void stomp_connection_fail(stomp_connection *c, const stomp_error *error);
 
 stomp_state stomp_connection_state(const stomp_connection *c);
+/* What ended it; status STOMP_OK: nothing did. Borrowed for its life. */
 const stomp_error *stomp_connection_error(const stomp_connection *c);
 /* Borrowed for the connection's life; for version, heart-beat, receipts,
  * serial, after, counts. */
@@ -141,13 +146,15 @@ bool stomp_connection_is_compressed(const stomp_connection *c);
 /* Text of the peer's close frame; empty when none. Borrowed for life. */
 stomp_span stomp_connection_close_reason(const stomp_connection *c);
 
-/* An invalid frame was ignored since the last call (ignore_invalid): which. */
+/* Whether an invalid frame was ignored since the last call (ignore_invalid), and
+ * *what was wrong with it (copied). */
 bool stomp_connection_take_warning(stomp_connection *c, stomp_error *what);
 
 typedef struct stomp_connection_counts {
   uint64_t bytes_sent, bytes_received; /* before TLS */
   uint64_t round_trip;                 /* ms of the last ping, 0: none */
 } stomp_connection_counts;
+/* Borrowed for the connection's life. */
 const stomp_connection_counts *
 stomp_connection_counts_of(const stomp_connection *c);
 

@@ -36,7 +36,7 @@ STOMP_CHECKED stomp_status stomp_deflate_new(stomp_deflate **d,
                                              const stomp_deflate_terms *terms,
                                              bool server,
                                              const stomp_memory *memory);
-void stomp_deflate_free(stomp_deflate *d);
+void stomp_deflate_free(stomp_deflate *d); /* NULL is fine */
 
 /* A compressed message begins to arrive. */
 void stomp_deflate_start(stomp_deflate *d);

@@ -24,7 +24,8 @@ size_t stomp_unescape(uint8_t *bytes, size_t len, stomp_version version,
  * that needs it. */
 size_t stomp_escaped_len(const char *bytes, size_t len);
 
-/* Write them escaped to `to`, which has room; returns how many were written. */
+/* Write them escaped to `to` (of stomp_escaped_len bytes); returns how many
+ * were written. */
 size_t stomp_escape(uint8_t *to, const char *bytes, size_t len);
 
 #endif

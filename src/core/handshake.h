@@ -34,15 +34,17 @@ typedef struct stomp_handshake_options {
 
 typedef struct stomp_handshake stomp_handshake;
 
-/* Everything is copied but memory and random. Output goes to `out`, borrowed
- * for life. NULL with *error: no memory, or a host, path or header that would
- * break the request (UINVALID with its name: control characters, blanks in
- * host or path, a header that the upgrade sets itself). */
+/* A new one, owned by the caller. Everything is copied but memory and random.
+ * Output goes to `out`, borrowed for life. NULL with *error: no memory, or a
+ * host, path or header that would break the request (UINVALID with its name:
+ * control characters, blanks in host or path, a header that the upgrade sets
+ * itself). */
 stomp_handshake *stomp_handshake_new(const stomp_handshake_options *options,
                                      stomp_buffer *out, stomp_error *error);
-void stomp_handshake_free(stomp_handshake *h);
+void stomp_handshake_free(stomp_handshake *h); /* NULL is fine */
 
-/* Client: queue the request (the proxy's first). */
+/* Client: queue the request (the proxy's first). STOMP_ISTATE when it was queued
+ * already; STOMP_ENOMEM, STOMP_LOUTBOX: nothing was. */
 STOMP_CHECKED stomp_status stomp_handshake_start(stomp_handshake *h);
 
 /* Take bytes off the front of `in`.
@@ -66,6 +68,7 @@ STOMP_CHECKED stomp_status stomp_handshake_ended(stomp_handshake *h);
  * which may never come: the owner sets a time, then calls ended. */
 bool stomp_handshake_is_refused(const stomp_handshake *h);
 
+/* What failed; status STOMP_OK: nothing. Borrowed for the object's life. */
 const stomp_error *stomp_handshake_error(const stomp_handshake *h);
 
 /* The subprotocol agreed on, "" when none. Borrowed for the object's life. */

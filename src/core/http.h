@@ -27,10 +27,11 @@ bool stomp_http_next_item(stomp_span *list, stomp_span *item);
 size_t stomp_http_clean(stomp_span s, bool blanks);
 bool stomp_http_is_clean(const char *s, size_t len, bool blanks);
 
-/* Append; false: no room or memory. */
+/* Append the NUL-ended text; false: no room or memory, nothing was appended. */
 bool stomp_http_put(stomp_buffer *b, const char *text);
 
-/* The answer that proves an upgrade of this key (RFC 6455, 4.2.2). */
+/* The answer that proves an upgrade of this key (STOMP_HTTP_KEY_LEN bytes):
+ * 28 characters, no NUL (RFC 6455, 4.2.2). */
 void stomp_http_accept(const uint8_t *key, char accept[28]);
 
 #endif

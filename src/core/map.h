@@ -28,6 +28,8 @@ typedef struct stomp_map {
   const stomp_memory *memory;
 } stomp_map;
 
+/* An empty map of at most `limit` entries; allocates nothing; `memory` is
+ * borrowed. clear frees all entries; the map can be used again. */
 void stomp_map_init(stomp_map *m, const stomp_memory *memory, size_t limit,
                     uint64_t salt);
 void stomp_map_clear(stomp_map *m);
@@ -37,7 +39,7 @@ stomp_map_entry *stomp_map_find(const stomp_map *m, const void *key,
                                 size_t len);
 
 /* A new entry; the key must not be there. *entry is borrowed until removed.
- * STOMP_OK, STOMP_ENOMEM, STOMP_LTABLE. */
+ * STOMP_OK; STOMP_ENOMEM, STOMP_LTABLE: nothing was added. */
 STOMP_CHECKED stomp_status stomp_map_add(stomp_map *m, const void *key,
                                          size_t len, stomp_map_entry **entry);
 

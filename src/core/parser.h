@@ -16,12 +16,12 @@
 
 typedef struct stomp_parser stomp_parser;
 
-/* A new parser for the version (STOMP_UNSETTLED before CONNECTED). Limits are
- * copied, memory is borrowed. NULL: no memory. */
+/* A new parser, owned by the caller, for the version (STOMP_UNSETTLED before
+ * CONNECTED). Limits are copied, memory is borrowed. NULL: no memory. */
 stomp_parser *stomp_parser_new(const stomp_limits *limits,
                                stomp_version version,
                                const stomp_memory *memory);
-void stomp_parser_free(stomp_parser *p);
+void stomp_parser_free(stomp_parser *p); /* NULL is fine */
 
 /* From the next frame on; never call it inside one. */
 void stomp_parser_version(stomp_parser *p, stomp_version version);

@@ -54,19 +54,23 @@ void stomp_session_defaults(stomp_session_options *options);
 
 typedef struct stomp_session stomp_session;
 
-/* A new session. Everything is copied but memory, random and the sink's user.
- * NULL with *error: no memory, no random bytes, or a CONNECT header that cannot
- * be sent (its name is in the detail). */
+/* A new session, owned by the caller. Everything is copied but memory, random
+ * and the sink's user. NULL with *error: no memory, no random bytes, or a CONNECT
+ * header that cannot be sent (its name is in the detail). */
 stomp_session *stomp_session_new(const stomp_session_options *options,
                                  stomp_sink sink, stomp_error *error);
-void stomp_session_free(stomp_session *s);
+void stomp_session_free(stomp_session *s); /* NULL is fine */
 
-/* Client: queue CONNECT. STOMP_ISTATE unless idle. */
+/* Client: queue CONNECT (STOMP 1.2, "Connecting"). STOMP_ISTATE unless idle;
+ * STOMP_ENOMEM and what the sink says: nothing was queued, ask again. */
 STOMP_CHECKED stomp_status stomp_session_connect(stomp_session *s,
                                                  uint64_t now_ms);
 
-/* Server, after its CONNECT came out of `next`: answer CONNECTED with these
- * further headers (version and heart-beat are the session's), or ERROR. */
+/* Server: answer the CONNECT that came out of `next` by CONNECTED with these
+ * further headers (version and heart-beat are the session's); or end the session
+ * at any time by ERROR with a message and a body (STOMP 1.2, "CONNECTED Frame",
+ * "ERROR"). All are borrowed during the call. STOMP_ISTATE; STOMP_ENOMEM;
+ * STOMP_IHEADER …: what cannot be sent; nothing was sent then. */
 STOMP_CHECKED stomp_status stomp_session_accept(stomp_session *s,
                                                 const stomp_field *headers,
                                                 size_t n_headers,
@@ -77,17 +81,19 @@ STOMP_CHECKED stomp_status stomp_session_refuse(stomp_session *s,
 
 /* Take bytes off the front of `in` until there is a frame that the owner must
  * see (client: CONNECTED MESSAGE RECEIPT ERROR; server: the client's).
- *   STOMP_FRAME  *frame is the caller's
+ *   STOMP_FRAME  *frame is the caller's (owned)
  *   STOMP_MORE   `in` is used up
- *   < 0          failed for good, see stomp_session_error
+ *   < 0          failed for good, see stomp_session_error; a server has told
+ *                the client by an ERROR in the sink
  * After an ERROR frame the session is closed, and what follows is ignored. */
 STOMP_CHECKED stomp_status stomp_session_next(stomp_session *s, stomp_span *in,
                                               uint64_t now_ms,
                                               stomp_frame **frame);
 
-/* Queue a frame. STOMP_OK; STOMP_FULL: no room in the outbox, nothing queued;
- * kind `invalid`, `closed` or `limit`: this state, version or content does not
- * allow it, nothing was queued, `error` says why; the session lives on. */
+/* Queue a frame (borrowed during the call). STOMP_OK; STOMP_FULL: no room in the
+ * outbox, nothing queued; kind `invalid`, `closed` or `limit`: this state, version
+ * or content does not allow it, nothing was queued, `error` says why; the session
+ * lives on. */
 STOMP_CHECKED stomp_status stomp_session_send(stomp_session *s,
                                               const stomp_outgoing *frame,
                                               stomp_error *error);
@@ -104,7 +110,8 @@ STOMP_CHECKED stomp_status stomp_session_ack(stomp_session *s,
                                              stomp_error *error);
 
 /* Client: queue DISCONNECT with a receipt, whose id (NUL-terminated, borrowed
- * until the session is freed) is *receipt. */
+ * until the session is freed) is *receipt (STOMP 1.2, "DISCONNECT"). Nothing can
+ * be sent after it; MESSAGEs still come until the RECEIPT. Results as of send. */
 STOMP_CHECKED stomp_status stomp_session_disconnect(stomp_session *s,
                                                     uint64_t now_ms,
                                                     const char **receipt,
@@ -120,6 +127,7 @@ STOMP_CHECKED stomp_status stomp_session_tick(stomp_session *s, uint64_t now_ms,
 
 /* Bytes came (any octet is activity; also those that are not STOMP's). */
 void stomp_session_alive(stomp_session *s, uint64_t now_ms);
+/* The owner stops / starts reading: the peer's deadline stands still. */
 void stomp_session_pause(stomp_session *s);
 void stomp_session_resume(stomp_session *s, uint64_t now_ms);
 
@@ -147,6 +155,9 @@ bool stomp_session_forgive(stomp_session *s, stomp_error *what);
 /* So many bytes are thrown away after that, not read: offsets count them. */
 void stomp_session_skip(stomp_session *s, size_t len);
 
+/* What is returned by pointer below is borrowed until the session is freed. The
+ * version is STOMP_UNSETTLED before CONNECTED; an error's status STOMP_OK where
+ * there is none. */
 stomp_state stomp_session_state(const stomp_session *s);
 stomp_version stomp_session_version(const stomp_session *s);
 const stomp_heartbeat *stomp_session_heartbeat(const stomp_session *s);

@@ -8,6 +8,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+/* The digest of `len` bytes. */
 void stomp_sha1(const void *bytes, size_t len, uint8_t digest[20]);
 
 #endif

@@ -23,7 +23,8 @@ typedef struct stomp_subscriptions {
   stomp_map by_destination; /* see subscriptions.c */
 } stomp_subscriptions;
 
-/* At most `limit`; `salt` as for map.h. */
+/* Empty, for at most `limit`; `salt` and `memory` as for map.h. clear frees
+ * all. */
 void stomp_subscriptions_init(stomp_subscriptions *s,
                               const stomp_memory *memory, size_t limit,
                               uint64_t salt);
@@ -50,6 +51,7 @@ STOMP_CHECKED stomp_status stomp_subscriptions_add(stomp_subscriptions *s,
                                                    bool by_destination,
                                                    stomp_map_entry **entry);
 
+/* Remove and free it. */
 void stomp_subscriptions_remove(stomp_subscriptions *s, stomp_map_entry *entry);
 
 #endif

@@ -47,11 +47,11 @@ typedef struct stomp_websocket_event {
   uint16_t close_code; /* CLOSE: 1005 when it had none */
 } stomp_websocket_event; /* CLOSE: data is the reason */
 
-/* NULL: no memory. Output (control frames, messages) goes to `out`, which is
- * borrowed for life. */
+/* A new one, owned by the caller; NULL: no memory. Options are copied. Output
+ * (control frames, messages) goes to `out`, which is borrowed for life. */
 stomp_websocket *stomp_websocket_new(const stomp_websocket_options *options,
                                      stomp_buffer *out);
-void stomp_websocket_free(stomp_websocket *w);
+void stomp_websocket_free(stomp_websocket *w); /* NULL is fine */
 
 /* permessage-deflate was agreed on (RFC 7692): before the first byte. STOMP_OK,
  * STOMP_ENOMEM, STOMP_WNOZLIB. Messages may be compressed from here on, both
@@ -67,10 +67,11 @@ bool stomp_websocket_is_compressed(const stomp_websocket *w);
  *                right code (1002, 1007, 1009; 1011: no memory) is in the
  *                output
  * A server's `data` may point to memory of this object (unmasked there), a
- * client's into `in`; what was inflated lies in this object's memory. The offset of what
- * is wrong with an inflated message (text, length, ratio) is that of its first
- * octet of payload, of corrupt data the octet where it shows. A PING was answered when it comes out (without room only
- * the newest is, later); a CLOSE was echoed. After CLOSE all is ignored. */
+ * client's into `in`; what was inflated lies in this object's memory. The offset
+ * of what is wrong with an inflated message (text, length, ratio) is that of its
+ * first octet of payload, of corrupt data the octet where it shows. A PING was
+ * answered when it comes out (without room only the newest is, later); a CLOSE
+ * was echoed. After CLOSE all is ignored. */
 STOMP_CHECKED stomp_status stomp_websocket_next(stomp_websocket *w,
                                                 stomp_span *in,
                                                 stomp_websocket_event *event);
@@ -104,6 +105,8 @@ STOMP_CHECKED stomp_status stomp_websocket_close(stomp_websocket *w,
                                                  uint16_t code,
                                                  stomp_span reason);
 
+/* Whether a close frame of ours is in the output, one of the peer's has come;
+ * what failed (status STOMP_OK: nothing), borrowed for the object's life. */
 bool stomp_websocket_close_sent(const stomp_websocket *w);
 bool stomp_websocket_close_received(const stomp_websocket *w);
 const stomp_error *stomp_websocket_error(const stomp_websocket *w);
