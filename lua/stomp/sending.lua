@@ -118,11 +118,25 @@ local function withdraw(client, entry)
 end
 
 -- What is sent again on the next connection.
-local function keep(client, entry, command, headers, body, options)
-  if client.reconnector.options then
-    entry.again = { command = command, headers = headers, body = body,
-      options = options }
-  end
+local function keep(entry, command, headers, body, options)
+  entry.again = { command = command, headers = headers, body = body,
+    options = options }
+end
+
+-- The same with a receipt. `prepare(entry)` is called before it goes out.
+-- @treturn[1] entry
+-- @treturn[2] nil, message, err; nothing was sent
+local function transmit_asking(client, timeout, command, what, headers, body,
+                               options, prepare, on_sent)
+  local receipts = client.receipts
+  local entry = receipts:expect(command .. " " .. what)
+  set_header(headers, "receipt", entry.id)
+  if prepare then prepare(entry) end
+  local ok, message, err = transmit(client, timeout, command, what, headers, body,
+    options, entry, on_sent)
+  if ok then return entry end
+  receipts:forget(entry)
+  return nil, message, err
 end
 
 --- The same with a receipt, which is waited for; across connections unless
@@ -130,56 +144,50 @@ end
 -- that itself.
 local function transmit_confirmed(client, timeout, command, what, headers, body,
                                   options, how, on_sent)
-  local receipts = client.receipts
   local deadline = client.pump.loop.now() + timeout
-  local entry = receipts:expect(command .. " " .. what)
-  set_header(headers, "receipt", entry.id)
-  if type(how) == "function" then
-    how(entry)
-  elseif how ~= "once" then
-    keep(client, entry, command, headers, body, options)
+  local prepare = type(how) == "function" and how
+  if not prepare and how ~= "once" and client.reconnector.options then
+    prepare = function(entry)
+      keep(entry, command, headers, body, options)
+    end
   end
-  local ok, message, err = transmit(client, timeout, command, what, headers, body,
-    options, entry, on_sent)
-  if not ok then
-    receipts:forget(entry)
-    return nil, message, err
-  end
-  ok, message, err = receipts:await(entry, deadline, timeout)
+  local entry, message, err = transmit_asking(client, timeout, command, what,
+    headers, body, options, prepare, on_sent)
+  if not entry then return nil, message, err end
+  local ok
+  ok, message, err = client.receipts:await(entry, deadline, timeout)
   withdraw(client, entry)
   return ok, message, err
 end
 
---- The same, but `keeper` waits for the RECEIPT: a transaction, whose COMMIT does,
--- or the client's pipeline.
-local function transmit_expecting(client, timeout, command, what, headers, body,
-                                  options, keeper)
-  local receipts = client.receipts
-  local entry = receipts:expect(command .. " " .. what)
-  set_header(headers, "receipt", entry.id)
-  if keeper == client.pipeline then
-    entry.keeper = keeper
-    keep(client, entry, command, headers, body, options)
-  end
-  local ok, message, err = transmit(client, timeout, command, what, headers, body,
-    options, entry)
-  if not ok then
-    receipts:forget(entry)
-    return nil, message, err
-  end
-  keeper:expect(entry)
+--- In a transaction: its COMMIT waits for the RECEIPT.
+local function transmit_within(client, timeout, destination, headers, body, options,
+                               transaction)
+  local entry, message, err = transmit_asking(client, timeout, "SEND", destination,
+    headers, body, options)
+  if not entry then return nil, message, err end
+  transaction:expect(entry)
   return true
 end
 
--- confirm = "later"
+-- confirm = "later": the client's pipeline waits.
 local function transmit_pipelined(client, timeout, destination, headers, body,
                                   options)
   local pipeline = client.pipeline
   local ok, message, err =
     pipeline:make_room(client.pump.loop.now() + timeout, timeout)
   if not ok then return nil, message, err end
-  return transmit_expecting(client, timeout, "SEND", destination, headers, body,
-    options, pipeline)
+  local entry
+  entry, message, err = transmit_asking(client, timeout, "SEND", destination,
+    headers, body, options, function(made)
+      made.keeper = pipeline
+      if client.reconnector.options then
+        keep(made, "SEND", headers, body, options)
+      end
+    end)
+  if not entry then return nil, message, err end
+  pipeline:expect(entry)
+  return true
 end
 
 -- What link:send is to be told.
@@ -198,8 +206,8 @@ local function put(client, options, transaction, destination, headers, body)
   if not options.confirm then
     return transmit(client, timeout, "SEND", destination, headers, body, told)
   elseif transaction then
-    return transmit_expecting(client, timeout, "SEND", destination, headers, body,
-      told, transaction)
+    return transmit_within(client, timeout, destination, headers, body, told,
+      transaction)
   elseif options.confirm == "later" then
     return transmit_pipelined(client, timeout, destination, headers, body, told)
   end

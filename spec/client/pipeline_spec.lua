@@ -26,16 +26,7 @@ describe("a send with confirm = \"later\"", function()
 
   it("costs flush one wake-up, however many there are", function()
     local client, loop, net = fixture.connect({}, { SEND = false })
-    local rests, condition = 0, loop.condition
-    loop.condition = function()
-      local made = condition()
-      local wait = made.wait
-      made.wait = function(...)
-        rests = rests + 1
-        return wait(...)
-      end
-      return made
-    end
+    local rests = fixture.rests(loop)
     loop.run(function()
       client:receive(5) -- pumps
     end, function()
@@ -45,7 +36,7 @@ describe("a send with confirm = \"later\"", function()
       loop.sleep(1)
       for _, frame in ipairs(net.server:got("SEND")) do net.server:receipt(frame) end
     end)
-    assert.equal(1, rests)
+    assert.equal(1, rests())
   end)
 
   it("has at most 4,096 in flight: then it waits for the older half", function()

@@ -128,16 +128,7 @@ describe("a transaction", function()
     local client, loop, net = fixture.connect({}, { SEND = false, COMMIT = false })
     local t = assert(client:begin())
     for _ = 1, 100 do assert(t:send("/queue/a", "", nil, { confirm = true })) end
-    local rests, condition = 0, loop.condition
-    loop.condition = function()
-      local made = condition()
-      local wait = made.wait
-      made.wait = function(...)
-        rests = rests + 1
-        return wait(...)
-      end
-      return made
-    end
+    local rests = fixture.rests(loop)
     local ok
     loop.run(function()
       client:receive(5) -- pumps
@@ -149,7 +140,7 @@ describe("a transaction", function()
       for _, frame in ipairs(net.server:got("SEND")) do net.server:receipt(frame) end
     end)
     assert.is_true(ok)
-    assert.equal(1, rests)
+    assert.equal(1, rests())
   end)
 
   it("need not be confirmed", function()

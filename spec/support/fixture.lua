@@ -50,4 +50,20 @@ function fixture.raised(f)
   return message
 end
 
+--- A function that says how often a coroutine has rested on a condition of this
+-- loop since now: each time it was woken costs one.
+function fixture.rests(loop)
+  local rests, condition = 0, loop.condition
+  loop.condition = function()
+    local made = condition()
+    local wait = made.wait
+    made.wait = function(...)
+      rests = rests + 1
+      return wait(...)
+    end
+    return made
+  end
+  return function() return rests end
+end
+
 return fixture
