@@ -431,6 +431,23 @@ static void test_handing_over(void) {
   bench_close(&b);
 }
 
+/* Compression that is not built in is told before anything is opened (make
+ * portable has builds without zlib). */
+static void test_compression_is_built_in_or_told(void) {
+  stomp_role role;
+  bench b;
+  for (role = STOMP_CLIENT; role <= STOMP_SERVER; role++) {
+    stomp_connection *c;
+    bench_init(&b, true);
+    b.p.options.compression = true;
+    c = pair_new(&b.p, role);
+    CHECK((c != NULL) == stomp_deflate_is_built_in());
+    CHECK(c || b.p.error.status == STOMP_WNOZLIB);
+    stomp_connection_free(c);
+    bench_close(&b);
+  }
+}
+
 int main(void) {
   int i;
   test_text_or_binary();
@@ -451,5 +468,6 @@ int main(void) {
   test_ends_in_the_upgrade();
   test_a_refusal_that_does_not_end();
   test_handing_over();
+  test_compression_is_built_in_or_told();
   return check_result("connection");
 }
