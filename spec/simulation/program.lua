@@ -338,12 +338,24 @@ end
 
 -- ---- Connections
 
---- A session is over at the broker, or the client has seen the end of one: what was
--- not confirmed may be sent again.
-function methods:doubt(session)
-  local connection = self.connection
-  if not connection or session and connection.client.session ~= session then return end
+-- A connection is over: what was not confirmed may be sent again.
+function methods:doubt(connection)
   for id in pairs(connection.pending) do self.sim:log("uncertain", id) end
+end
+
+--- The same, as the broker knows it.
+function methods:session_over(session)
+  local connection = self.connection
+  if connection and connection.client.session == session then self:doubt(connection) end
+end
+
+-- A message of no subscription of this client: one that ended a moment ago may still
+-- get some.
+function methods:unhandled(connection, message)
+  local s = connection.by_id[message.subscription]
+  if not connection.leaving and not (s and s.is_over) then
+    self.sim:complain("a message for %s, which nobody has", tostring(message.subscription))
+  end
 end
 
 function methods:on_error(message, err)
@@ -351,7 +363,7 @@ function methods:on_error(message, err)
   self.sim:failed("on_error", message, err)
 end
 
-function methods:options()
+function methods:options(connection)
   local sim, scenario = self.sim, self.sim.scenario
   local beat = scenario.heartbeat
   return sim.world:options {
@@ -359,14 +371,15 @@ function methods:options()
     timeout = scenario.timeout,
     limits = { inbox = scenario.inbox, outbox = scenario.outbox },
     on_error = function(message, err) self:on_error(message, err) end,
+    on_unhandled = function(message) self:unhandled(connection, message) end,
     on_disconnect = function(message)
       sim:note("disconnected", self.name, message)
-      if self.connection then self.connection.up_since = math.huge end
-      self:doubt()
+      connection.up_since = math.huge
+      self:doubt(connection)
     end,
     on_reconnect = function(client)
       sim:note("reconnected", self.name, client.session)
-      self.connection.up_since = sim.world:now()
+      connection.up_since = sim.world:now()
     end,
     reconnect = scenario.reconnect, versions = scenario.versions,
     before_connect = scenario.prepares and function()
@@ -378,22 +391,22 @@ end
 function methods:connect()
   local sim = self.sim
   local urls = { sim.broker.url, sim.second and sim.second.url }
+  self.n_streams = self.n_streams + 1
+  local connection = {
+    client = nil, stream = { name = ("%s-%d"):format(self.name, self.n_streams), n = 0 },
+    subscriptions = {}, by_id = {}, n = 0, sent = {}, pending = {}, later = {},
+    up_since = math.huge, leaving = false,
+  }
   local client, message, err = sim:call("connect", #urls * (sim.scenario.timeout + 1),
-    stomp.connect, urls, self:options())
+    stomp.connect, urls, self:options(connection))
   if not client then
     sim:failed("connect", message, err)
     return false
   end
   sim:note("connected", self.name, client.session)
   sim.on_client(client)
-  self.client = client
-  self.n_streams = self.n_streams + 1
-  self.connection = {
-    client = client,
-    stream = { name = ("%s-%d"):format(self.name, self.n_streams), n = 0 },
-    subscriptions = {}, by_id = {}, n = 0, sent = {}, pending = {}, later = {},
-    up_since = sim.world:now(),
-  }
+  connection.client, connection.up_since = client, sim.world:now()
+  self.client, self.connection = client, connection
   if sim.scenario.requests then self:answer() end
   return true
 end
@@ -420,6 +433,7 @@ end
 
 local function disconnect(self, connection, how, seconds)
   local sim, client = self.sim, connection.client
+  connection.leaving = true
   local n, n_later = #connection.sent, #connection.later
   local open = client.state == "connected"
   -- handlers that were told of the end get some time more
@@ -435,7 +449,7 @@ end
 function methods:quit(connection)
   local how = self.random:one_of { "close", "disconnect", "drain" }
   self.sim:note("quits", self.name, how)
-  connection.torn = true -- who disconnects meanwhile gets no RECEIPT
+  connection.leaving, connection.torn = true, true -- who disconnects meanwhile gets no RECEIPT
   if how == "close" then
     self.sim:call("close", 0, connection.client.close, connection.client)
   else
@@ -448,6 +462,7 @@ function methods:leave()
   local sim, client, connection = self.sim, self.client, self.connection
   local scenario, random = sim.scenario, self.random
   if scenario.closes and random:chance(0.5) then
+    connection.leaving = true
     sim:call("close", 0, client.close, client)
   elseif scenario.drains and random:chance(0.5) then
     disconnect(self, connection, "drain", random:part() * 10)
@@ -462,7 +477,8 @@ end
 -- subscriptions.
 function methods:check_subscriptions(sessions)
   local sim, connection = self.sim, self.connection
-  if not self.client or not sim:is_well(connection, connection.up_since) then return end
+  if not self.client or connection.leaving
+    or not sim:is_well(connection, connection.up_since) then return end
   for session in pairs(sessions) do
     if session.id == self.client.session then
       local there = {}

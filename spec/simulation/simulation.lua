@@ -281,9 +281,12 @@ local function empty_queues(self)
   for _, queue in ipairs(program.queues(self.scenario)) do
     assert(client:subscribe(queue))
   end
+  assert(client:subscribe("/queue/rpc"))
   local message = client:receive(1)
   while message do
-    self:log("left", message.headers.n, message.body)
+    if message.destination ~= "/queue/rpc" then
+      self:log("left", message.headers.n, message.body)
+    end
     message = client:receive(1)
   end
   assert(client:disconnect())
@@ -350,7 +353,7 @@ local function watch_broker(self)
     publish(that, message)
   end
   engine.close = function(that, session)
-    for _, p in ipairs(self.programs) do p:doubt(session.id) end
+    for _, p in ipairs(self.programs) do p:session_over(session.id) end
     close(that, session)
   end
 end
