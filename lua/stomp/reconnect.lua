@@ -163,6 +163,7 @@ local function recover(self)
       end
       local ended = pump.link_ended or pump.ended
       resume.suspect(self, ended)
+      if not pump.ended then self.client.receipts:lost(ended) end
       message, err = ended.message, ended.err
     end
     if pump.ended then return end
