@@ -112,13 +112,19 @@ local function resubscribe(self, subscription, on_trial)
     client.events:fire("error", message, err)
     return true
   end
-  local entry = subscription.confirming
+  local entry, trial = subscription.confirming, nil
   if on_trial and not entry then
-    entry = client.receipts:expect("SUBSCRIBE " .. subscription.destination)
+    trial = client.receipts:expect("SUBSCRIBE " .. subscription.destination)
+    entry = trial
   end
   if entry then headers.receipt = entry.id end
-  local ok
+  local ok, alive
   ok, message, err = push(self, headers, "SUBSCRIBE")
+  if ok then
+    subscription:renew()
+    alive = not on_trial or await_verdict(self, entry)
+  end
+  if trial then client.receipts:forget(trial) end
   if ok == nil then
     client.router:remove(subscription)
     subscription:fail(message, err)
@@ -126,10 +132,7 @@ local function resubscribe(self, subscription, on_trial)
     return true
   end
   if not ok then return false end -- nothing was sent: it is not to blame
-  subscription:renew()
   if not on_trial then return true end
-  local alive = await_verdict(self, entry)
-  if entry ~= subscription.confirming then client.receipts:forget(entry) end
   if not alive then
     if not self.pump.ended then condemn_subscription(self, subscription) end
     return false
