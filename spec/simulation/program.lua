@@ -197,6 +197,40 @@ function methods:received(s, message)
   return id
 end
 
+-- The session of the connection that it has now is not that of the message.
+local function check_own(self, s, message, id, session)
+  local name = name_of(s, message)
+  if name ~= session .. "#" .. s.id then
+    self.sim:complain("%s of %s was acknowledged on %s", id, name, session)
+  end
+end
+
+-- In a transaction: it counts at COMMIT.
+function methods:acknowledge_within(s, message, id)
+  local sim, client, session = self.sim, s.connection.client, s.connection.client.session
+  local t, text, err = sim:call("begin", 30, client.begin, client)
+  if not t then return sim:failed("begin", text, err) end
+  local ok
+  ok, text, err = sim:call("transaction:ack", 30, t.ack, t, message)
+  if not ok then
+    sim:call("abort", 30, t.abort, t)
+    if err.kind ~= "invalid" or not (s.is_over or s.ack == "client") then
+      sim:failed("transaction:ack", text, err)
+    end
+    return
+  end
+  if self.random:chance(0.3) then sim.world:sleep(self.random:part()) end
+  if self.random:chance(0.3) then
+    ok, text, err = sim:call("abort", 30, t.abort, t)
+    if not ok then return sim:failed("abort", text, err) end
+    return self:acknowledge(s, message, id)
+  end
+  -- told before, for it may be done though the COMMIT's RECEIPT is lost
+  sim:log("acked", id, name_of(s, message), s.ack == "client")
+  ok = self:ask(s.connection, "commit", 30, t.commit, t, { confirm = true, timeout = 30 })
+  if ok then check_own(self, s, message, id, session) end
+end
+
 function methods:acknowledge(s, message, id)
   local sim, how = self.sim, "ack"
   local version = s.connection.client.version
@@ -218,9 +252,7 @@ function methods:acknowledge(s, message, id)
       sim:failed(how, text, err)
     end
   elseif how == "ack" then
-    if name_of(s, message) ~= session .. "#" .. s.id then
-      sim:complain("%s of %s was acknowledged on %s", id, name, session)
-    end
+    check_own(self, s, message, id, session)
     sim:log("acked", id, name, s.ack == "client")
   end
 end
@@ -237,6 +269,9 @@ function methods:handle(s, message)
   if scenario.raises and s.handles and random:chance(0.2) then error(DELIBERATE, 0) end
   if s.ack == "auto" then return end
   if scenario.loiters and random:chance(0.2) then return end -- never acknowledged
+  if scenario.transactions and random:chance(0.3) then
+    return self:acknowledge_within(s, message, id)
+  end
   self:acknowledge(s, message, id)
 end
 
@@ -305,9 +340,24 @@ function methods:unsubscribe(s)
   if not ok then self.sim:failed("unsubscribe", message, err) end
 end
 
+-- The same by a loop over its messages, which ends or raises the reason.
+local function iterate(self, s)
+  local sim = self.sim
+  local ok, text = pcall(function()
+    for message in s.subscription:messages() do
+      self:handle(s, message)
+      if sim.over or s.is_over then break end
+    end
+  end)
+  if ok then return end
+  local kind = tostring(text):match("^(%a+): ")
+  sim:failed("messages", text, { kind = kind, message = text })
+end
+
 -- Receive until the connection, the subscription or the simulation is over.
 function methods:receive_all(s)
   local sim, random = self.sim, self.random
+  if sim.scenario.iterates then return iterate(self, s) end
   while not sim.over and not s.is_over do
     local seconds = random:part() * 10
     local message, text, err = sim:call("receive", seconds, s.subscription.receive,
@@ -381,7 +431,7 @@ function methods:options(connection)
       sim:note("reconnected", self.name, client.session)
       connection.up_since = sim.world:now()
     end,
-    reconnect = scenario.reconnect, versions = scenario.versions,
+    compression = scenario.compression, reconnect = scenario.reconnect, versions = scenario.versions,
     before_connect = scenario.prepares and function()
       if self.random:chance(0.3) then sim.world:sleep(self.random:part()) end
     end or nil,

@@ -57,7 +57,7 @@ local function new(random)
     versions = when(random, 0.3, function() return { random:one_of { "1.0", "1.1", "1.2" } } end),
     concurrency = when(random, 0.25, function() return 1 + random:upto(3) end),
     ordered = on(0.5), later = on(0.3), idempotent = on(0.2), looks = on(0.2),
-    hangs = on(0.1), quits = on(0.15),
+    hangs = on(0.1), quits = on(0.15), iterates = on(0.2), compression = on(0.05),
   }
 end
 

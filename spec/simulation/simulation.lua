@@ -370,6 +370,7 @@ local function simulate(seed, options)
     world = world, scenario = scenario, random = world.random:fork(),
     broker = world:broker {
       heartbeat = { send = scenario.heartbeat, receive = scenario.heartbeat },
+      compression = scenario.compression,
     },
     checker = checker_module.new {
       exact = true, loses = program.loses,
