@@ -13,12 +13,22 @@ local failures = require "stomp.failures"
 local DISCONNECT_TIMEOUT = 5
 local HANDLER_GRACE = 5
 
+-- The subscriptions that have handlers, in a list of its own: while one is waited
+-- for, others may come and go.
+local function with_handlers(client)
+  local list = {}
+  for _, subscription in pairs(client.router.subscriptions) do
+    if subscription.worker then list[#list + 1] = subscription end
+  end
+  return list
+end
+
 --- The end has come: let handlers, and functions that were told of it, come to
 -- theirs.
 local function settle(client)
   local deadline = client.pump.loop.now() + HANDLER_GRACE
-  for _, subscription in pairs(client.router.subscriptions) do
-    if subscription.worker then subscription.worker:settle(deadline) end
+  for _, subscription in ipairs(with_handlers(client)) do
+    subscription.worker:settle(deadline)
   end
   client.events:settle(deadline)
 end
@@ -96,17 +106,16 @@ end
 -- The first subscription whose handlers have not ended by `deadline`; nil: none.
 local function finish_handlers(client, deadline)
   local late
-  for _, subscription in pairs(client.router.subscriptions) do
-    local worker = subscription.worker
-    if worker and not worker:settle(deadline) then late = late or subscription end
+  for _, subscription in ipairs(with_handlers(client)) do
+    if not subscription.worker:settle(deadline) then late = late or subscription end
   end
   return late
 end
 
 -- A handler that waits for the end here is waited for by nobody.
 local function excuse(client)
-  for _, subscription in pairs(client.router.subscriptions) do
-    if subscription.worker then subscription.worker:excuse() end
+  for _, subscription in ipairs(with_handlers(client)) do
+    subscription.worker:excuse()
   end
 end
 
@@ -142,8 +151,8 @@ local function drain(client, timeout)
   end
   receipts:flush(deadline, timeout) -- who sent them learns what became of them
   if pump.ended then return join(client, deadline, timeout) end
-  if receipts:outstanding() > 0 then
-    return give_up(client, receipts:outstanding() .. " RECEIPTs not here", timeout)
+  if receipts:due() > 0 then
+    return give_up(client, receipts:due() .. " RECEIPTs not here", timeout)
   end
   return disconnect(client, math.max(deadline - pump.loop.now(), 0))
 end

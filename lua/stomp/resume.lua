@@ -105,6 +105,7 @@ end
 -- SUBSCRIBE again; false when the link ended meanwhile.
 local function resubscribe(self, subscription, on_trial)
   local client = self.client
+  if subscription.stopped then return true end -- while others were sent
   local headers, message, err = subscribing.headers_again(client, subscription)
   if not headers then
     client.router:remove(subscription)
@@ -120,7 +121,10 @@ local function resubscribe(self, subscription, on_trial)
   if entry then headers.receipt = entry.id end
   local ok, alive
   ok, message, err = push(self, headers, "SUBSCRIBE")
-  if ok then
+  if ok and subscription.stopped then -- while it waited for room
+    if trial then client.receipts:forget(trial) end
+    return push(self, { id = subscription.id }, "UNSUBSCRIBE") ~= false
+  elseif ok then
     subscription:renew()
     alive = not on_trial or await_verdict(self, entry)
   end
@@ -151,7 +155,7 @@ local function resubscribe_all(self)
     end
   end
   for _, subscription in ipairs(suspects) do
-    if not subscription.closed and not resubscribe(self, subscription, true) then
+    if not resubscribe(self, subscription, true) then
       return false
     end
   end

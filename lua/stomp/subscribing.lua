@@ -176,6 +176,22 @@ local function subscribe(client, destination, options, handler, level)
   return nil, message, err
 end
 
+-- A connection that is being resumed may have been told SUBSCRIBE: UNSUBSCRIBE
+-- follows when it is there.
+-- @treturn[1] true it is subscribed on the present connection
+-- @treturn[2] false it is on none: it ended with its connection
+-- @treturn[3] nil, message, err: timeout
+local function await_own_connection(client, subscription, timeout)
+  local pump = client.pump
+  if pump.down and subscription:is_current()
+    and not (pump.ended or pump.link_ended) then
+    local ok, message, err = client.reconnector:await_up(
+      "UNSUBSCRIBE " .. subscription.destination, timeout)
+    if not ok and err.kind == "timeout" then return nil, message, err end
+  end
+  return not pump.down and subscription:is_current()
+end
+
 --- subscription:unsubscribe; misuse raises at `level`.
 local function unsubscribe(client, subscription, options, level)
   options = check.options(options, unsubscribe_options, level + 1)
@@ -184,17 +200,20 @@ local function unsubscribe(client, subscription, options, level)
     headers_of.join(options.headers, { id = subscription.id }, level + 1)
   if not headers then return nil, message, err end
   local timeout = options.timeout or client.settings.confirm_timeout
+  local now = client.pump.loop.now
+  local deadline = now() + timeout
   subscription:close_here()
   -- An ACK after UNSUBSCRIBE is an ERROR on RabbitMQ: handlers come first.
   if subscription.worker and subscription.ack ~= "auto" then
-    local now = client.pump.loop.now
-    local deadline = now() + timeout
     subscription.worker:settle(deadline)
     timeout = math.max(deadline - now(), 0) -- what is left for the rest
   end
   client.router:remove(subscription)
   local pump = client.pump
-  if pump.down or not subscription:is_current() then return true end
+  local ready
+  ready, message, err = await_own_connection(client, subscription, timeout)
+  if not ready then return ready == false or nil, message, err end
+  timeout = math.max(deadline - now(), 0)
   local ended, connection = pump.ended, pump.connection
   if ended and ended.clean then return true end
   local transmit =

@@ -355,7 +355,8 @@ end
 -- @tparam[opt] table options headers (durable ones must be repeated), confirm,
 -- timeout
 -- @treturn[1] true
--- @treturn[2] nil, message, err: invalid (headers), timeout, closed
+-- @treturn[2] nil, message, err: invalid (headers), timeout (also of a connection
+-- that is being made, and of which it is already a part), closed
 -- @standard STOMP 1.2, "UNSUBSCRIBE"
 function methods:unsubscribe(options)
   local ok, message, err = self.client:unsubscribe(self, options, 2)
