@@ -17,22 +17,46 @@ local set_by = {
 
 local sendable = { string = true, number = true, boolean = true }
 
+-- What is wrong with one header, or nil.
+local function fault_of(name, value)
+  if type(name) ~= "string" then
+    return "header names are strings, got " .. type(name)
+  elseif not sendable[type(value)] then
+    return ("header '%s': string, number or boolean expected, got %s")
+      :format(name, type(value))
+  end
+end
+
 --- Whether a program may give this header; misuse raises at `level`.
 -- @treturn[1] true
 -- @treturn[2] nil, message, err: invalid, set by an argument or option
 local function check(name, value, level)
-  if type(name) ~= "string" then
-    error("header names are strings, got " .. type(name), level + 1)
-  end
-  if not sendable[type(value)] then
-    error(("header '%s': string, number or boolean expected, got %s")
-      :format(name, type(value)), level + 1)
-  end
+  local text = fault_of(name, value)
+  if text then error(text, level + 1) end
   if set_by[name] then
     return errors.failure("invalid",
       ("header %s is set by %s"):format(name, set_by[name]))
   end
   return true
+end
+
+--- What is wrong with the types of a table, or list of {name, value}, of headers;
+-- nil: nothing.
+local function fault(given)
+  if given[1] == nil then
+    for name, value in pairs(given) do
+      local text = fault_of(name, value)
+      if text then return text end
+    end
+    return nil
+  end
+  for _, pair in ipairs(given) do
+    if type(pair) ~= "table" then
+      return "a list of headers has {name, value} in it, got " .. type(pair)
+    end
+    local text = fault_of(pair[1], pair[2])
+    if text then return text end
+  end
 end
 
 local function join_list(given, ours, level)
@@ -97,4 +121,4 @@ local function of_ack(message, version, more)
   return headers
 end
 
-return { join = join, has = has, check = check, of_ack = of_ack }
+return { join = join, has = has, check = check, fault = fault, of_ack = of_ack }

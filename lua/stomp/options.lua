@@ -1,7 +1,8 @@
 -- SPDX-License-Identifier: MIT
 -- The options of stomp.connect: one table of name, types, default and meaning,
--- which feeds the check and the defaults. Knows check.
+-- which feeds the check and the defaults. Knows check and headers.
 local check = require "stomp.check"
+local headers_of = require "stomp.headers"
 
 -- name = { types, default, meaning }
 local known = {
@@ -77,6 +78,43 @@ local function check_group(given, name, group, level)
   check_numbers(given[name], level + 1)
 end
 
+local offered = { ["1.0"] = true, ["1.1"] = true, ["1.2"] = true }
+
+local function check_lists(given, level)
+  for _, name in ipairs { "headers", "upgrade_headers" } do
+    local text = given[name] and headers_of.fault(given[name])
+    if text then error(("option '%s': %s"):format(name, text), level + 1) end
+  end
+  if given.versions and #given.versions == 0 then
+    error("option 'versions': the list is empty", level + 1)
+  end
+  for _, version in ipairs(given.versions or {}) do
+    if not offered[version] then
+      error(("option 'versions': \"1.0\", \"1.1\" or \"1.2\" expected, got %s")
+        :format(tostring(version)), level + 1)
+    end
+  end
+  for i, name in ipairs(given.redact or {}) do
+    check.argument(("redact[%d]"):format(i), name, "string", level + 1)
+  end
+end
+
+-- The seams: what is given must look like one (docs/loops.md, docs/transport.md).
+local seams = {
+  loop = { "now", "sleep", "spawn", "running", "wait", "condition", "random" },
+  transport = { "open" },
+}
+
+local function check_seams(given, level)
+  for option, names in pairs(seams) do
+    for _, name in ipairs(given[option] and names or {}) do
+      if type(given[option][name]) ~= "function" then
+        error(("option '%s': it has no function %s"):format(option, name), level + 1)
+      end
+    end
+  end
+end
+
 -- true and a table mean the defaults, and what they change.
 local function read_reconnect(given, level)
   if not given then return false end
@@ -112,6 +150,8 @@ local function read(given, level)
   if given.host == true or given.proxy == true then
     error("options 'host' and 'proxy': a string or false", level + 1)
   end
+  check_lists(given, level + 1)
+  check_seams(given, level + 1)
   local settings = {}
   for name, option in pairs(known) do
     settings[name] = given[name]

@@ -3,14 +3,15 @@
 -- CONNECTED, SUBSCRIBEs, what was sent meanwhile, confirmed sends that never got
 -- their RECEIPT. Until all of it is on its way the pump stays down: whatever the
 -- program sends lines up behind it.
--- Knows backoff, backlog, chance, connector, errors, failures and resume; the client it
--- serves.
+-- Knows backoff, backlog, chance, connector, errors, failures, headers and resume;
+-- the client it serves.
 local backlog_module = require "stomp.backlog"
 local backoff_module = require "stomp.backoff"
 local chance = require "stomp.chance"
 local connector = require "stomp.connector"
 local errors = require "stomp.errors"
 local failures = require "stomp.failures"
+local headers_of = require "stomp.headers"
 local resume = require "stomp.resume"
 
 local methods = {}
@@ -31,7 +32,7 @@ local function new(client, options, urls)
       and backoff_module.new(options, chance.fractions(loop.random), #urls),
     backlog = backlog_module.new(client.pump,
       (client.settings.limits or {}).outbox or OUTBOX),
-    pause = loop.condition(), -- between attempts
+    pause = loop.condition(), -- between attempts, and for before_connect
     next_url = 0,
     attempts = 0,      -- of this outage
     refusals = 0,      -- in a row, of a login
@@ -58,7 +59,37 @@ local function check_attempt(attempt)
         :format(name, wanted, given), { permanent = true })
     end
   end
+  for _, name in ipairs { "headers", "upgrade_headers" } do
+    local text = attempt[name] and headers_of.fault(attempt[name])
+    if text then
+      return errors.failure("invalid", ("before_connect: %s: %s"):format(name, text),
+        { permanent = true })
+    end
+  end
   return true
+end
+
+-- Call before_connect, which may wait, so in a task of its own: an error in it is
+-- a failure of the attempt. (Lua 5.1 cannot wait inside pcall.)
+local function prepare(self, attempt)
+  local pump, f = self.pump, self.client.settings.before_connect
+  local problem, is_done = nil, false
+  local function leave()
+    is_done = true
+    self.pause:signal()
+  end
+  pump.loop.spawn(function()
+    f(attempt)
+    leave()
+  end, function(traceback, value)
+    problem = failures.raised(value, traceback)
+    problem.permanent = true
+    leave()
+  end)
+  while not is_done and not pump.ended do self.pause:wait() end
+  if problem then return nil, problem.message, problem end
+  if pump.ended then return failures.over(pump.ended, "no CONNECTED") end
+  return check_attempt(attempt)
 end
 
 --- Connect once, to the next URL.
@@ -75,9 +106,7 @@ function methods:attempt()
     err = self.last and self.last.err,
   }
   if settings.before_connect then
-    settings.before_connect(attempt)
-    if self.pump.ended then return failures.over(self.pump.ended, "no CONNECTED") end
-    local ok, message, err = check_attempt(attempt)
+    local ok, message, err = prepare(self, attempt)
     if not ok then return nil, message, err end
   end
   return connector.connect(self.client, attempt)
@@ -87,7 +116,7 @@ end
 local function is_enough(self, err)
   local options = self.options
   self.refusals = err and err.permanent and self.refusals + 1 or 0
-  if self.refusals > 0 and (err.kind == "invalid"
+  if self.refusals > 0 and (err.kind == "invalid" or err.kind == "handler"
     or self.refusals >= options.auth_attempts) then return true end
   if options.attempts and self.attempts >= options.attempts then return true end
   local now = self.pump.loop.now()

@@ -123,6 +123,31 @@ describe("attempts to reconnect", function()
     assert.truthy(err.traceback:find("no token", 1, true))
   end)
 
+  it("of the first connection end so, too: connect returns it", function()
+    for number = 1, 2 do
+      local loop, net = fixture.net()
+      net.refuse = number - 1
+      local client, message, err = stomp.connect("ws://a/ws", { loop = loop,
+        transport = net, proxy = false, reconnect = { initial = true },
+        before_connect = function(attempt)
+          loop.sleep(1)
+          if attempt.number == number then error("no token") end
+        end })
+      fixture.failure("handler", client, message, err)
+      assert.truthy(err.traceback:find("no token", 1, true))
+      assert.equal(number, err.attempts)
+      assert.is_true(err.permanent)
+    end
+  end)
+
+  it("end where before_connect gives headers that are none", function()
+    local loop, net = fixture.net()
+    fixture.failure("invalid", stomp.connect("ws://a/ws", { loop = loop,
+      transport = net, proxy = false, before_connect = function(attempt)
+        attempt.headers = { x = {} }
+      end }))
+  end)
+
   it("are made for the first connection, too, with initial", function()
     local loop, net = fixture.net()
     net.refuse = 2

@@ -127,6 +127,15 @@ describe("stomp.connect", function()
       { { reconnect = 1 }, "option 'reconnect'" },
       { { reconnect = { delay = 1 } }, "unknown option 'delay'" },
       { { reconnect = { jitter = 2 } }, "option 'jitter'" },
+      { { headers = { "x" } }, "option 'headers': a list" },
+      { { headers = { x = {} } }, "option 'headers': header 'x'" },
+      { { headers = { { "x" } } }, "option 'headers': header 'x'" },
+      { { upgrade_headers = { [true] = "x" } }, "option 'upgrade_headers': header names" },
+      { { versions = {} }, "option 'versions': the list is empty" },
+      { { versions = { "2.0" } }, "option 'versions'" },
+      { { redact = { 1 } }, "redact[1]" },
+      { { transport = {} }, "option 'transport': it has no function open" },
+      { { loop = { now = os.time } }, "option 'loop': it has no function" },
     }
     for _, case in ipairs(cases) do
       local message = fixture.raised(function() stomp.connect("ws://h", case[1]) end)
