@@ -174,7 +174,8 @@ function methods:begin(id)
   return transaction, message, err
 end
 
---- Wait until every confirmed send so far has its RECEIPT.
+--- Wait until every confirmed send so far has its RECEIPT, but those in open
+-- transactions, which are answered after COMMIT.
 -- @tparam[opt] number timeout seconds; confirm_timeout without it
 -- @treturn[1] true
 -- @treturn[2] nil, message, err: of the first send with confirm = "later" that
@@ -187,6 +188,13 @@ function methods:flush(timeout)
     self.receipts:flush(self.pump.loop.now() + timeout, timeout))
 end
 
+-- A message goes to the program: a stream is read on behind it.
+local function handed(message)
+  local subscription = message.owner.subscription
+  if subscription.stream then subscription:handed(message) end
+  return message
+end
+
 --- The next message of any subscription that has neither a handler nor a waiter
 -- of its own.
 -- @tparam[opt] number timeout seconds; for ever without it
@@ -196,7 +204,7 @@ function methods:receive(timeout)
   check.timeout(timeout, 2)
   local pump, others = self.pump, self.router.others
   local frame = self.router:take()
-  if frame then return frame end
+  if frame then return handed(frame) end
   if pump.ended then return failures.over(pump.ended, "no message") end
   if self.draining then
     return errors.failure("closed", "no message: the client drains")
@@ -204,7 +212,8 @@ function methods:receive(timeout)
   local waiter = pump:waiter("no message")
   queue.push(others, waiter)
   if pump:wait(waiter, timeout and pump.loop.now() + timeout) then
-    return waiter.value, waiter.message, waiter.err
+    if waiter.value then return handed(waiter.value) end
+    return nil, waiter.message, waiter.err
   end
   queue.remove(others, waiter)
   if pump.ended then return failures.over(pump.ended, "no message") end

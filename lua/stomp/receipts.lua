@@ -37,6 +37,7 @@ function methods:expect(what, id)
   --   again       what is sent again after a reconnect
   --   kept        another one sends it again
   --   keeper      is told when it fails: nobody waits for it alone
+  --   within      the transaction, after whose COMMIT it comes
   --   connection  on which it was sent last, sent_at: when
   --   suspect     it may have ended a connection
   register.put(self.open, id, entry)
@@ -47,6 +48,7 @@ end
 local function drop(self, entry)
   if self.open.of[entry.id] ~= entry then return false end
   register.take(self.open, entry.id)
+  entry.again = nil -- who keeps the entry need not keep the body
   return true
 end
 
@@ -89,20 +91,28 @@ local function give_up(self, entry, _, message, err)
   return nil, message, err
 end
 
+-- What is to be said of a frame that was not answered: one that never went out was
+-- certainly not taken.
+local function outcome_of(entry)
+  return entry.connection and UNKNOWN or nil
+end
+
 --- Wait for the RECEIPT, until `deadline`, which is `seconds` after the start.
 -- @treturn[1] true
 -- @treturn[2] nil, message, err: timeout, limit, or how the connection ended;
--- err.outcome is "unknown"
+-- err.outcome is "unknown" where the frame went out
 function methods:await(entry, deadline, seconds)
   local pump = self.pump
   if not pump:wait(entry, deadline) then
     if pump.ended then
-      return give_up(self, entry, failures.over(pump.ended, entry.what, UNKNOWN))
+      return give_up(self, entry,
+        failures.over(pump.ended, entry.what, outcome_of(entry)))
     end
-    return give_up(self, entry, failures.late(entry.what, seconds, UNKNOWN))
+    return give_up(self, entry,
+      failures.late(entry.what, seconds, outcome_of(entry)))
   end
   if entry.err then
-    entry.err.outcome = "unknown"
+    if entry.connection then entry.err.outcome = "unknown" end
     return give_up(self, entry, nil, entry.message, entry.err)
   end
   return true
@@ -146,11 +156,23 @@ function methods:await_all(entries, what, deadline, seconds)
   return true
 end
 
---- Wait until all that is expected now has come.
+-- Those that may come now: what was sent in a transaction is answered after its
+-- COMMIT, which waits for it.
+local function due(self)
+  local entries = {}
+  for _, entry in ipairs(register.values(self.open)) do
+    if not (entry.within and entry.within.state == "open") then
+      entries[#entries + 1] = entry
+    end
+  end
+  return entries
+end
+
+--- Wait until all that is expected now has come, but what waits for a COMMIT.
 -- @treturn[1] true
 -- @treturn[2] nil, message, err: of the first that failed; timeout
 function methods:flush(deadline, seconds)
-  local entries = register.values(self.open)
+  local entries = due(self)
   return self:await_all(entries, #entries .. " RECEIPTs", deadline, seconds)
 end
 
@@ -170,7 +192,7 @@ end
 function methods:refuse(entry, message, err)
   if not drop(self, entry) then return end
   local _, text, told = failures.over({ message = message, err = err },
-    entry.what, UNKNOWN)
+    entry.what, outcome_of(entry))
   self.pump:fail(entry, text, told)
   tell_followers(self, entry, text, told)
 end
@@ -206,6 +228,11 @@ function methods:unanswered()
   end
   table.sort(list, function(a, b) return a.serial < b.serial end)
   return list
+end
+
+--- How many flush would wait for.
+function methods:due()
+  return #due(self)
 end
 
 --- How many are expected. O(1).

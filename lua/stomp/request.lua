@@ -29,6 +29,9 @@ local reply_options = {
 
 local UNKNOWN = { outcome = "unknown" }
 
+-- A place of replies is one of its connection: on the next one it is made anew.
+local BOUND = { queue = false }
+
 -- The reply queue of a connection, by a name that only it sees.
 local REPLIES = "/temp-queue/replies"
 
@@ -116,7 +119,8 @@ local function place_of(self, to, subscribe, timeout)
   self.n_places = self.n_places + 1
   if not subscribe then return place end
   local ok, message, err = sending.transmit(self.client, timeout, "SUBSCRIBE",
-    subscribe, { id = place.route, destination = subscribe, ack = "auto" })
+    subscribe, { id = place.route, destination = subscribe, ack = "auto" }, nil,
+    BOUND)
   if ok then return place end
   abandon(self, place, message, err)
   return nil, message, err
@@ -185,13 +189,13 @@ local function result(self, waiter, timeout)
 end
 
 -- Where its reply will come and under which id.
-local function prepare(self, reply, timeout)
+local function prepare(self, reply, left)
   local ended = self.client.pump.ended
   if ended then return failures.over(ended, "request") end
   local to, subscribe, err = choose(self, reply)
   if not to then return nil, subscribe, err end
   local place, message
-  place, message, err = place_of(self, to, subscribe, timeout)
+  place, message, err = place_of(self, to, subscribe, left)
   if not place then return nil, message, err end
   local id = reply.correlation_id or self.client.unique()
   if self.waiting.of[id] then
@@ -215,14 +219,15 @@ function methods:request(destination, body, options, level)
     ok, message, err = client.reconnector:await_up("request", timeout)
     if not ok then return nil, message, err end
   end
+  local function left() return math.max(deadline - pump.loop.now(), 0) end
   local place, id
-  place, id, err = prepare(self, reply, timeout)
+  place, id, err = prepare(self, reply, left())
   if not place then return nil, id, err end
   local waiter = pump:waiter("no reply from " .. tostring(destination), true)
   waiter.place = place
   register.put(self.waiting, id, waiter)
   ok, message, err = sending.send(client, destination, body, options.headers,
-    { timeout = timeout, queue = false, content_length = options.content_length },
+    { timeout = left(), queue = false, content_length = options.content_length },
     level + 1,
     { ["reply-to"] = place.to, ["correlation-id"] = id })
   if ok then pump:wait(waiter, deadline) end

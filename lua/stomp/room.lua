@@ -19,13 +19,13 @@ local function leave(pump, waiter)
 end
 
 -- Wait for room, and try; again until it is taken. Results as push.
-local function push_in_turn(pump, waiter, deadline, call, d)
+local function push_in_turn(pump, waiter, deadline, is_bound, call)
   local connection = pump.connection
   repeat
     waiter.done = false
     if not pump:wait(waiter, deadline) then return false end
     if waiter.err then return nil, waiter.message, waiter.err end
-    if d and d.queue == false and pump.connection ~= connection then
+    if is_bound and pump.connection ~= connection then
       return errors.failure("closed", waiter.what .. ": the connection was lost")
     end
     local ok, message, err = call(pump.link)
@@ -44,11 +44,11 @@ end
 
 --- Call link[method](link, a, b, c, d), and again when the outbox has room,
 -- for at most `timeout` seconds. Those who wait for room get it in order.
+-- `is_bound`: the call belongs to the present connection.
 -- @treturn[1] true
 -- @treturn[2] nil, message, err of the link, or that of a limit
 -- @treturn[3] false no room in time, or the end came; nothing was sent
--- With d.queue == false the call belongs to the present connection.
-local function push(pump, timeout, what, method, a, b, c, d)
+local function push(pump, timeout, what, is_bound, method, a, b, c, d)
   if queue.size(pump.room) == 0 then
     local link = pump.link
     local ok, message, err = link[method](link, a, b, c, d)
@@ -58,7 +58,7 @@ local function push(pump, timeout, what, method, a, b, c, d)
   local waiter = pump:waiter(what, true)
   queue.push(pump.room, waiter)
   local ok, message, err = push_in_turn(pump, waiter, pump.loop.now() + timeout,
-    function(link) return link[method](link, a, b, c, d) end, d)
+    is_bound, function(link) return link[method](link, a, b, c, d) end)
   leave(pump, waiter)
   return result(what, ok, message, err)
 end

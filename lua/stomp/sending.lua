@@ -23,7 +23,7 @@ local without_queue = { queue = false }
 local without_both = { content_length = false, queue = false }
 
 -- Frames that wait for a connection where there is none; SENDs are queued, the
--- others belong to the connection that is lost.
+-- others belong to the connection that is lost, see is_bound.
 local waits = { SUBSCRIBE = true, BEGIN = true }
 
 local function has_transaction(headers)
@@ -34,6 +34,14 @@ local function has_transaction(headers)
   return false
 end
 
+-- Whether a frame belongs to the connection on which its call began: on another it
+-- would mean nothing, or something else.
+local function is_bound(command, headers, options)
+  if options and options.queue == false then return true end
+  if command == "SEND" then return has_transaction(headers) end
+  return not waits[command]
+end
+
 -- There is no connection.
 -- @treturn[1] true it is queued
 -- @treturn[2] false there is one now
@@ -42,13 +50,13 @@ local function transmit_later(client, timeout, command, what, headers, body,
                               options, entry)
   local reconnector = client.reconnector
   local text = command .. " " .. what
-  if waits[command] then
+  if client.pump.ended then return failures.over(client.pump.ended, text) end
+  if is_bound(command, headers, options) then
+    return errors.failure("closed", text .. ": the connection was lost")
+  elseif waits[command] then
     local ok, message, err = reconnector:await_up(text, timeout)
     if ok then return false end
     return nil, message, err
-  elseif command ~= "SEND" or (options and options.queue == false)
-    or has_transaction(headers) then
-    return errors.failure("closed", text .. ": the connection was lost")
   end
   local item = {
     command = command, what = text, headers = headers, body = body,
@@ -88,7 +96,8 @@ local function transmit(client, timeout, command, what, headers, body, options,
       left = math.max(deadline - pump.loop.now(), 0)
     end
     ok, message, err =
-      room.push(pump, left, what, "send", command, headers, body, options)
+      room.push(pump, left, what, is_bound(command, headers, options), "send",
+        command, headers, body, options)
     if ok == nil then again = is_lost(client, err) end
     if again then left = math.max(deadline - pump.loop.now(), 0) end
   until not again
@@ -173,13 +182,13 @@ end
 -- confirm = "later": the client's pipeline waits.
 local function transmit_pipelined(client, timeout, destination, headers, body,
                                   options)
-  local pipeline = client.pipeline
-  local ok, message, err =
-    pipeline:make_room(client.pump.loop.now() + timeout, timeout)
+  local pipeline, now = client.pipeline, client.pump.loop.now
+  local deadline = now() + timeout
+  local ok, message, err = pipeline:make_room(deadline, timeout)
   if not ok then return nil, message, err end
   local entry
-  entry, message, err = transmit_asking(client, timeout, "SEND", destination,
-    headers, body, options, function(made)
+  entry, message, err = transmit_asking(client, math.max(deadline - now(), 0), "SEND",
+    destination, headers, body, options, function(made)
       made.keeper = pipeline
       if client.reconnector.options then
         keep(made, "SEND", headers, body, options)

@@ -139,6 +139,7 @@ end
 --- A confirmed send in it was queued: COMMIT waits for its RECEIPT.
 -- @local
 function methods:expect(entry)
+  entry.within = self
   self.entries[#self.entries + 1] = entry
 end
 

@@ -39,6 +39,15 @@ describe("a send with confirm = \"later\"", function()
     assert.equal(1, rests())
   end)
 
+  it("keeps nothing of what is answered", function()
+    local client = fixture.reconnecting()
+    for _ = 1, 10 do assert(client:send("/queue/a", ("x"):rep(1000), nil, later)) end
+    client:receive(0)
+    assert.equal(0, client:stats().receipts_outstanding)
+    local entries = client.pipeline.entries
+    for i = entries.first, entries.last do assert.is_nil(entries[i].again) end
+  end)
+
   it("has at most 4,096 in flight: then it waits for the older half", function()
     local client, loop, net = fixture.connect({}, { SEND = false })
     for _ = 1, 4096 do assert(client:send("/queue/a", "", nil, later)) end
