@@ -53,6 +53,7 @@ static void test_bombs(void) {
     { 0, 1, STOMP_WRATIO, 2 * MIB },
     { 16 * MIB, 1000, STOMP_WRATIO, 2 * MIB },
     { 16 * MIB, 1100, STOMP_WLIMIT, 16 * MIB },
+    { SIZE_MAX, 200, STOMP_WRATIO, 2 * MIB },
   };
   uint64_t inflated;
   size_t i;

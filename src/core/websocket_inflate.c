@@ -41,7 +41,7 @@ void stomp_websocket_inflate_begin(stomp_websocket *w) {
 static size_t room(const stomp_websocket *w) {
   uint64_t most = PIECE - w->inflated_len % PIECE;
   uint64_t limit = w->options.message;
-  if (limit && limit + 1 - w->inflated_len < most)
+  if (limit && limit - w->inflated_len < most)
     most = limit + 1 - w->inflated_len;
   return (size_t)most;
 }
