@@ -266,28 +266,38 @@ static void test_the_peers_reason(void) {
   bench_close(&b);
 }
 
-/* What breaks a limit is 1009, other failures 1002; the sentence is the reason. */
+/* What breaks a limit is 1009, the protocol 1002; what is our own fault 1011.
+ * The sentence is the reason. */
 static void test_codes(void) {
-  static const char *const frames[] = {
-    "\x82\x88\0\0\0\0NOSUCH\n\n",
-    "\x82\xa0\0\0\0\0SEND\ncontent-length:99999999999\n\n",
+  static const struct {
+    const char *frame;
+    size_t size;
+    bool fails; /* the next request for memory */
+    stomp_status status;
+    unsigned code;
+  } rows[] = {
+    { "\x82\x88\0\0\0\0NOSUCH\n\n", 14, false, STOMP_ECOMMAND, 1002 },
+    { "\x82\xa0\0\0\0\0SEND\ncontent-length:99999999999\n\n", 38, false,
+      STOMP_LFRAME, 1009 },
+    { "\x82\x88\0\0\0\0SEND\n\nx\0", 14, true, STOMP_ENOMEM, 1011 },
   };
-  static const size_t sizes[] = { 14, 38 };
   size_t i;
-  for (i = 0; i < 2; i++) {
+  for (i = 0; i < sizeof rows / sizeof *rows; i++) {
+    const char *sentence = stomp_status_sentence(rows[i].status);
     uint8_t payload[2048];
     size_t len;
-    stomp_status status = i ? STOMP_LFRAME : STOMP_ECOMMAND;
     bench b;
     bench_init(&b, true);
     pair_open(&b.p);
-    CHECK(pair_feed(&b.p, b.p.server, frames[i], sizes[i]) == status);
+    b.m.fail_at = rows[i].fails ? b.m.n + 1 : 0;
+    CHECK(pair_feed(&b.p, b.p.server, rows[i].frame, rows[i].size) ==
+          rows[i].status);
     CHECK(server_frame(&b, payload, &len) == 0x81); /* its ERROR */
     CHECK(memcmp(payload, "ERROR\n", 6) == 0);
     CHECK(server_frame(&b, payload, &len) == 0x88);
-    CHECK((payload[0] << 8 | payload[1]) == (i ? 1009 : 1002));
-    CHECK(len - 2 == strlen(stomp_status_sentence(status)));
-    CHECK(memcmp(payload + 2, stomp_status_sentence(status), len - 2) == 0);
+    CHECK((unsigned)(payload[0] << 8 | payload[1]) == rows[i].code);
+    CHECK(len - 2 == strlen(sentence));
+    CHECK(memcmp(payload + 2, sentence, len - 2) == 0);
     bench_close(&b);
   }
 }

@@ -195,11 +195,18 @@ void stomp_connection_say_close(stomp_connection *c, uint16_t code,
     c->ended = true;
 }
 
+/* RFC 6455, 7.4.1: a limit, what the peer said, or what is our own fault. */
+static uint16_t code_of(stomp_status status) {
+  const char *kind = stomp_status_kind(status);
+  if (strcmp(kind, "limit") == 0)
+    return 1009;
+  return strcmp(kind, "protocol") == 0 ? 1002 : 1011;
+}
+
 stomp_status stomp_connection_break(stomp_connection *c,
                                     const stomp_error *error) {
-  const char *kind = stomp_status_kind(error->status);
   stomp_session_fail(c->session, error);
-  stomp_connection_say_close(c, strcmp(kind, "limit") == 0 ? 1009 : 1002,
+  stomp_connection_say_close(c, code_of(error->status),
                              stomp_status_sentence(error->status));
   c->ended = true;
   return error->status;

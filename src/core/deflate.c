@@ -321,8 +321,10 @@ stomp_span stomp_deflate_pack(stomp_deflate *d, stomp_span message) {
   /* the receiver sees nothing of one that is given up, so the next one starts
    * afresh; that needs no word to the peer */
   d->out_fresh = !deflate_whole(d, message, message.len + sizeof tail - 1);
-  if (d->out_fresh)
+  if (d->out_fresh) {
+    stomp_deflate_packed(d);
     return packed;
+  }
   d->out_fresh = !d->out_takeover;
   packed = stomp_buffer_span(&d->packed);
   packed.len -= sizeof tail;
