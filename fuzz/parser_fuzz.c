@@ -16,7 +16,7 @@
  * bits each, in turn), limits, their size, cuts, the allocation that fails. */
 #include "core/encoder.h"
 #include "core/parser.h"
-#include "support.h"
+#include "talk.h"
 
 typedef struct subject {
   unsigned versions; /* of frames 0 1 2 3, 4 … : two bits each */
@@ -52,19 +52,6 @@ static void check_shape(const stomp_frame *f, const stomp_memory *memory) {
     FUZZ_CHECK(h->name_len && h->name + h->name_len <= h->value);
     FUZZ_CHECK((size_t)h->value + h->value_len <= f->body_at);
   }
-}
-
-static void log_frame(fuzz_log *log, const stomp_frame *f) {
-  uint32_t i;
-  fuzz_log_text(log, stomp_command_name(f->command));
-  fuzz_log_text(log, " at ");
-  fuzz_log_number(log, f->offset);
-  for (i = 0; i < f->n_headers; i++) {
-    fuzz_log_span(log, stomp_frame_name(f, i));
-    fuzz_log_span(log, stomp_frame_value(f, i));
-  }
-  fuzz_log_text(log, "body ");
-  fuzz_log_span(log, stomp_frame_body(f));
 }
 
 /* ---- Encoding what was parsed ---- */
@@ -175,7 +162,7 @@ typedef struct run_state {
 
 static void take_frame(const subject *s, run_state *r, stomp_frame *frame) {
   check_shape(frame, &r->memory.memory);
-  log_frame(r->log, frame);
+  talk_log_frame(r->log, frame);
   if (r->encode)
     check_encoding(frame, version_of(s, r->n_frames));
   stomp_frame_free(frame);
