@@ -118,9 +118,14 @@ static void check_header_refused(const char *name, size_t name_len,
                                  const char *detail) {
   stomp_field fields[] = { { "X-Fine", 6, "a b\tc", 5 },
                            { name, name_len, value, value_len } };
+  stomp_field turned[] = { fields[1], fields[0] };
   bench b;
   bench_init(&b, false);
   b.options.headers = fields;
+  b.options.n_headers = 2;
+  check_refused(&b, detail);
+  bench_init(&b, false);
+  b.options.headers = turned;
   b.options.n_headers = 2;
   check_refused(&b, detail);
 }
@@ -143,6 +148,7 @@ static void test_headers_are_checked(void) {
   check_header_refused("X-A", 3, "\x7f", 1, "value of header X-A");
   check_header_refused("X-A: b\r\nX-B", 11, "c", 1, "header name X-A: b??X-B");
   check_header_refused("X A", 3, "c", 1, "header name X A");
+  check_header_refused("(X", 2, "c", 1, "header name (X");
   check_header_refused("X:", 2, "c", 1, "header name X:");
   check_header_refused("X\0A", 3, "c", 1, "header name X?A");
   check_header_refused("\xc3\xbc", 2, "c", 1, "header name \xc3\xbc");
@@ -157,8 +163,9 @@ static void test_headers_are_checked(void) {
 /* Subprotocols, asked for or taken, are tokens, and not longer than is kept. */
 static void test_subprotocols_are_checked(void) {
   char name[65];
-  const char *bad[] = { "", "a b", "a,b", "a\r\nX-A: b", "\xc3\xbc", name };
-  const char *shown[] = { "", "a b", "a,b", "a??X-A: b", "\xc3\xbc", name };
+  const char *bad[] = { "", "(a", "a,b", "a\r\nX-A: b", "\xc3\xbc", name };
+  const char *shown[] = { "", "(a", "a,b", "a??X-A: b", "\xc3\xbc", name };
+  const char *second[] = { "fine", "a b" };
   const char *good[1] = { name + 1 };
   char detail[100];
   size_t i;
@@ -171,6 +178,10 @@ static void test_subprotocols_are_checked(void) {
     snprintf(detail, sizeof detail, "subprotocol %s", shown[i / 2]);
     check_refused(&b, detail);
   }
+  bench_init(&b, false);
+  b.options.protocols = second;
+  b.options.n_protocols = 2;
+  check_refused(&b, "subprotocol a b");
   bench_init(&b, false);
   b.options.protocols = good;
   bench_open(&b, 4096);
@@ -284,6 +295,18 @@ static void test_calls_out_of_turn(void) {
   CHECK(stomp_handshake_status(b.h) == 0 && !*stomp_handshake_protocol(b.h));
   CHECK(!stomp_handshake_is_refused(b.h) && !stomp_handshake_in_proxy(b.h));
   CHECK(stomp_handshake_body(b.h).len == 0);
+  bench_close(&b);
+  bench_init(&b, false);
+  bench_open(&b, 4096);
+  CHECK(stomp_handshake_start(b.h) == STOMP_OK);
+  CHECK(give(&b, "HTTP/1.1 100 X\r\n") == STOMP_MORE);
+  CHECK(stomp_handshake_status(b.h) == 100);
+  CHECK(give(&b, "\r\n") == STOMP_MORE); /* it was none for us */
+  CHECK(stomp_handshake_status(b.h) == 0);
+  CHECK(give(&b, "HTTP/1.1 101 X\r\na: b\r\nno colon\r\n") == STOMP_UHEADER);
+  at = 0; /* what is no header is not told as one */
+  CHECK(stomp_handshake_header(b.h, &at, &name, &value) && name.len == 1);
+  CHECK(!stomp_handshake_header(b.h, &at, &name, &value));
   bench_close(&b);
   bench_init(&b, false); /* an answer to what was not asked */
   bench_open(&b, 4096);

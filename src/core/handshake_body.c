@@ -23,9 +23,7 @@ static size_t content_length(const stomp_handshake *h) {
 
 stomp_status stomp_handshake_expect_body(stomp_handshake *h, stomp_span *in) {
   h->step = BODY;
-  h->chunk = NO_CHUNKS;
-  h->chunk_left = 0;
-  if (h->status < 200 || h->status == 204 || h->status == 304) {
+  if (h->status == 101 || h->status == 204 || h->status == 304) {
     h->body_want = 0; /* never has one */
   } else if (STOMP_HANDSHAKE_LISTS(h, "Transfer-Encoding", "chunked")) {
     h->body_want = STOMP_BODY_MAX;

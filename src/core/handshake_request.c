@@ -13,8 +13,8 @@ static void answer(stomp_handshake *h, const char *text) {
     stomp_http_put(b, "HTTP/1.1 ") && stomp_http_put(b, text) &&
     stomp_http_put(b, "\r\nConnection: close\r\nContent-Length: 0\r\n\r\n");
   h->answered = true;
-  if (!ok || stomp_handshake_send(h, b) != STOMP_OK)
-    stomp_buffer_clear(b);
+  if (ok) /* without room: nothing */
+    (void)!stomp_handshake_send(h, b);
 }
 
 stomp_status stomp_handshake_refuse_request(stomp_handshake *h,
