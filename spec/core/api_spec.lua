@@ -159,6 +159,19 @@ describe("core.connection and core.session", function()
     is_error("heartbeat", "HLOST", outcome(c:closed()))
   end)
 
+  it("refuses a margin and a grace that are out of range, with the name", function()
+    -- these were 0 once, in 32 bits
+    for _, margin in ipairs { 0.9996, 1, 4294967.296, 1e12 } do
+      raises("option 'heartbeat_margin' must be less than 1",
+        function() local _ = core.session { heartbeat_margin = margin } end)
+    end
+    for _, grace in ipairs { 1e6, 4294967.296, 1e12 } do
+      raises("option 'heartbeat_grace' must be less than 1000000",
+        function() local _ = core.session { heartbeat_grace = grace } end)
+    end
+    assert(core.session { heartbeat_margin = 0.999, heartbeat_grace = 999999 })
+  end)
+
   it("refuse with nil, message, err what may not be sent, and queue nothing", function()
     local c = core.session { limits = { table = 2, receipts = 1 } }
     is_error("invalid", "ISTATE", outcome(c:send("SEND", { destination = "/a" })))

@@ -102,6 +102,14 @@ static uint64_t opt_ms(lua_State *L, int t, const char *name, double seconds) {
   return (uint64_t)(opt_number(L, t, name, seconds) * 1000 + 0.5);
 }
 
+static uint32_t opt_thousandths(lua_State *L, int t, const char *name,
+                                double otherwise, int below) {
+  double thousandths = opt_number(L, t, name, otherwise) * 1000 + 0.5;
+  if (thousandths >= below * 1000.0)
+    luaL_error(L, "option '%s' must be less than %d", name, below);
+  return (uint32_t)thousandths;
+}
+
 /* Push the table options[name]; 0: there is none. */
 static int opt_table(lua_State *L, int t, const char *name) {
   if (!opt_field(L, t, name))
@@ -163,11 +171,8 @@ static void read_heartbeat(lua_State *L, int t, stomp_session_options *s) {
     s->heartbeat[1] = opt_ms(L, at, "receive", 10);
     lua_pop(L, 1);
   }
-  s->slack[0] =
-    (uint32_t)(opt_number(L, t, "heartbeat_margin", 0.2) * 1000 + 0.5);
-  s->slack[1] = (uint32_t)(opt_number(L, t, "heartbeat_grace", 1) * 1000 + 0.5);
-  if (s->slack[0] >= 1000)
-    luaL_error(L, "option 'heartbeat_margin' must be less than 1");
+  s->slack[0] = opt_thousandths(L, t, "heartbeat_margin", 0.2, 1);
+  s->slack[1] = opt_thousandths(L, t, "heartbeat_grace", 1, 1000000);
 }
 
 static void read_versions(lua_State *L, int t, bool versions[4]) {
