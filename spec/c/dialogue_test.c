@@ -2,7 +2,8 @@
  *
  * A client and a server connection joined in memory talk through every legal
  * dialogue of so many moves; before each move every illegal one is tried, and
- * must be refused with its name, leaving no octet and no trace. What is legal
+ * must be refused with its name, leaving no octet and no trace; and each frame
+ * that the peer may not send ends the connection. What is legal
  * and what comes of it is told by a second, simpler account of the protocol
  * (the model below), which knows nothing of src/core. */
 #include "core/connection.h"
@@ -297,7 +298,7 @@ typedef struct walk {
   model start;
   action path[16];
   size_t depth;
-  unsigned long dialogues, refusals;
+  unsigned long dialogues, refusals, intrusions;
 } walk;
 
 static void say_path(const walk *w, size_t n, const char *what) {
@@ -322,6 +323,33 @@ static bool is_legal(const model *m, action move) {
   return exists(m, move) && world_expects(m, move) == STOMP_OK;
 }
 
+/* Each frame that the peer may not send now, each in a dialogue of its own. (In
+ * so many moves every state is reached.) */
+static void intrude(walk *w, size_t n) {
+  unsigned long failures = check_failures;
+  int to_client;
+  stomp_command command;
+  world world_;
+  if (w->start.websocket || w->start.delayed || n > 4)
+    return;
+  for (to_client = 0; to_client < 2; to_client++)
+    for (command = 0; command < STOMP_COMMAND_COUNT; command++) {
+      bool closed;
+      replay(w, n, &world_);
+      closed = (to_client ? world_.model.client.state
+                          : world_.model.server.state) == STOMP_STATE_CLOSED;
+      if (closed || !world_may_come(&world_.model, to_client, command)) {
+        world_intrudes(&world_, to_client, command);
+        w->intrusions++;
+      }
+      world_close(&world_);
+      if (check_failures != failures) {
+        say_path(w, n, stomp_command_name(command));
+        return;
+      }
+    }
+}
+
 /* From here on by every legal move; the illegal ones are tried on the way. */
 static void go(walk *w, size_t n) {
   unsigned long failures = check_failures;
@@ -338,6 +366,7 @@ static void go(walk *w, size_t n) {
   here = world_.model;
   world_close(&world_);
   w->dialogues++;
+  intrude(w, n);
   if (check_failures != failures) {
     say_path(w, n + 1, "wrong");
     return;
@@ -359,9 +388,12 @@ static void walk_all(stomp_version version, bool websocket, bool delayed,
   };
   go(&w, 0);
   CHECK(w.dialogues > 1000);
-  printf("%s%s%s, up to %zu moves: %lu dialogues, %lu moves refused\n",
+  CHECK(websocket || delayed || w.intrusions > 1000);
+  printf("%s%s%s, up to %zu moves: %lu dialogues, %lu moves refused, "
+         "%lu frames out of turn\n",
          stomp_version_name(version), websocket ? " over WebSocket" : "",
-         delayed ? ", frames cross" : "", depth, w.dialogues, w.refusals);
+         delayed ? ", frames cross" : "", depth, w.dialogues, w.refusals,
+         w.intrusions);
 }
 
 int main(void) {

@@ -335,3 +335,60 @@ static void world_refuses(world *w, action move) {
   CHECK(stomp_connection_output(w->server).len == server);
   world_check(w);
 }
+
+/* ---- What the peer says out of turn ---- */
+
+/* Whether that may come to this side now. */
+static bool world_may_come(const model *m, bool to_client,
+                           stomp_command command) {
+  stomp_state s = to_client ? m->client.state : m->server.state;
+  switch (command) {
+    case STOMP_CONNECT_COMMAND:
+    case STOMP_STOMP_COMMAND: return !to_client && s == STOMP_STATE_IDLE;
+    case STOMP_CONNECTED_COMMAND:
+      return to_client && s == STOMP_STATE_CONNECTING;
+    case STOMP_MESSAGE_COMMAND:
+    case STOMP_RECEIPT_COMMAND: return to_client && s >= STOMP_STATE_CONNECTED;
+    case STOMP_ERROR_COMMAND: return to_client && s != STOMP_STATE_IDLE;
+    case STOMP_NACK_COMMAND:
+      return !to_client && s == STOMP_STATE_CONNECTED &&
+             m->version >= STOMP_1_1;
+    default: return !to_client && s == STOMP_STATE_CONNECTED;
+  }
+}
+
+/* A frame with all headers that any needs; its octets, the NUL included. */
+static size_t world_frame(char *to, stomp_version version,
+                          stomp_command command) {
+  const char *v = stomp_version_name(version);
+  return (size_t)sprintf(to,
+                         "%s\nversion:%s\naccept-version:%s\nid:1\n"
+                         "destination:/a\nmessage-id:m\nsubscription:1\n"
+                         "transaction:t\nreceipt-id:r\n\n",
+                         stomp_command_name(command), v, v) +
+         1;
+}
+
+/* It ends the connection, with its offset, now and later; a client is told. What
+ * comes after the end is not looked at. */
+static void world_intrudes(world *w, bool to_client, stomp_command command) {
+  stomp_connection *c = to_client ? w->client : w->server;
+  const stomp_error *error = stomp_connection_error(c);
+  uint64_t at = stomp_connection_counts_of(c)->bytes_received;
+  size_t said = stomp_connection_output(c).len;
+  bool over = stomp_connection_state(c) == STOMP_STATE_CLOSED;
+  stomp_status first = error->status;
+  stomp_status told = !over                   ? STOMP_EUNEXPECTED
+                      : first == STOMP_BERROR ? STOMP_OK
+                                              : first;
+  char text[256];
+  size_t len = world_frame(text, w->model.version, command);
+  CHECK(stomp_connection_feed(c, check_guarded(text, len), len, 0) == told);
+  CHECK(stomp_connection_next(c) == NULL);
+  CHECK(stomp_connection_feed(c, text, len, 0) == told);
+  CHECK(stomp_connection_next(c) == NULL);
+  CHECK(error->status == (over ? first : STOMP_EUNEXPECTED));
+  CHECK(over || error->offset == at);
+  CHECK(stomp_connection_state(c) == STOMP_STATE_CLOSED);
+  CHECK((stomp_connection_output(c).len > said) == (!over && !to_client));
+}
