@@ -34,6 +34,7 @@ local function new(loop)
     link_ended = nil,   -- how the present link ended, as `ended`
     maker = nil,        -- what the maker of the next link waits for
     making_room = nil,  -- the same where that is room in the outbox
+    tether = nil,       -- by which the maker's task holds this pump, or not
     owner = nil,        -- coroutine (or "main") that waits for the link
     owner_drives = false, -- it is no task: it drives the loop from beneath
     waiting = {},       -- waiters, dense
@@ -48,9 +49,7 @@ local function new(loop)
   }, mt)
 end
 
-local function current()
-  return coroutine.running() or "main"
-end
+local function current() return coroutine.running() or "main" end
 
 -- ---- Waiters ----
 
@@ -208,9 +207,15 @@ function methods:attach(link)
   if self.control > 0 then link:awaiting(true) end
 end
 
+--- The maker pauses. While somebody waits here, `tether.pump` holds this pump, and
+-- him with it: only the maker can wake him.
+function methods:tie_to(tether)
+  self.tether, tether.pump = tether, #self.waiting > 0 and self or nil
+end
+
 --- All that the maker had to send is on its way: the others may go on.
 function methods:rise()
-  self.down = false
+  self.down, self.tether = false, nil
   self:offer_room()
   self:hand_over()
 end
@@ -254,9 +259,7 @@ local function wants_room(self)
 end
 
 -- Nothing more comes to this waiter through the link.
-local function is_over(self, waiter)
-  return self.ended or (waiter.making and self.link_ended)
-end
+local function is_over(self, waiter) return self.ended or waiter.making and self.link_ended end
 
 local function wait_for_link(self, waiter, left)
   local drives, beneath = not self.loop.running(), owner_beneath(self)
@@ -289,9 +292,7 @@ local function take_all(self, waiter)
   return not is_over(self, waiter)
 end
 
-local function left_until(self, deadline)
-  return deadline and deadline - self.loop.now()
-end
+local function left_until(self, deadline) return deadline and deadline - self.loop.now() end
 
 -- One round of the owner; true when the time is over.
 local function pump(self, waiter, deadline)
@@ -328,6 +329,7 @@ end
 
 local function rest(self, waiter, deadline)
   if self.down then self:hand_over() end
+  if self.tether then self:tie_to(self.tether) end
   local left = left_until(self, deadline)
   if left and left <= 0 and waiter.rested then return true end
   waiter.rested = true -- a time-out of 0, too, gives the others one turn
@@ -350,6 +352,7 @@ local function wait(self, waiter, deadline)
     end
   end
   delist(self, waiter)
+  if self.tether then self:tie_to(self.tether) end
   if waiter.making then self.maker = nil end
   self.of[current()] = false -- not nil: the place is used again
   if owner_beneath(self) and self.link then self.link:nudge() end -- what came may be its own

@@ -37,7 +37,7 @@ function methods:expect(what, id)
   --   again       what is sent again after a reconnect
   --   kept        another one sends it again
   --   keeper      is told when it fails: nobody waits for it alone
-  --   within      the transaction, after whose COMMIT it comes
+  --   within      the fate of the transaction after whose COMMIT it comes
   --   connection  on which it was sent last, sent_at: when
   --   suspect     it may have ended a connection
   register.put(self.open, id, entry)
@@ -161,7 +161,7 @@ end
 local function due(self)
   local entries = {}
   for _, entry in ipairs(register.values(self.open)) do
-    if not (entry.within and entry.within.state == "open") then
+    if not (entry.within and entry.within.is_open) then
       entries[#entries + 1] = entry
     end
   end

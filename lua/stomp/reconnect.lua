@@ -172,33 +172,69 @@ end
 
 -- ---- The outage ----
 
--- Until it is connected and has resumed, or it is over.
-local function recover(self)
+-- One attempt, and what follows it; true when nothing more is to be done.
+local function try(self)
   local pump = self.pump
-  while not pump.ended do
-    if is_enough(self, self.last.err) then
-      local _, message, err = exhausted(self, self.last.message, self.last.err)
-      pump:finish(false, nil, message, err)
-      return
+  local frame, message, err = self:attempt()
+  if frame and not pump.ended then
+    self.refusals = 0
+    if resume.run(self) then
+      rise(self)
+      return true
     end
-    self.pause:wait(self.backoff:next())
-    if pump.ended then return end
-    local frame, message, err = self:attempt()
-    if frame and not pump.ended then
-      self.refusals = 0
-      if resume.run(self) then
-        rise(self)
-        return
-      end
-      local ended = pump.link_ended or pump.ended
-      resume.suspect(self, ended)
-      if not pump.ended then self.client.receipts:lost(ended) end
-      message, err = ended.message, ended.err
-    end
-    if pump.ended then return end
-    if frame then pump.link:close() end
-    self.last = { message = message, err = err }
+    local ended = pump.link_ended or pump.ended
+    resume.suspect(self, ended)
+    if not pump.ended then self.client.receipts:lost(ended) end
+    message, err = ended.message, ended.err
   end
+  if pump.ended then return true end
+  if frame then pump.link:close() end
+  self.last = { message = message, err = err }
+  return false
+end
+
+-- One step of an outage: an attempt, but for the first one. Seconds to wait before
+-- the next; nil: it is over.
+local function step(outage)
+  local self = outage.weak.reconnector
+  if not self or self.pump.ended then return nil end
+  if outage.has_begun and try(self) then return nil end
+  outage.has_begun = true
+  if is_enough(self, self.last.err) then
+    local _, message, err = exhausted(self, self.last.message, self.last.err)
+    self.pump:finish(false, nil, message, err)
+    return nil
+  end
+  self.pump:tie_to(outage)
+  return self.backoff:next()
+end
+
+-- Until it is connected and has resumed, or it is over. Between two attempts the
+-- task has no hand on the client (no local that holds it), unless somebody waits
+-- there: one that nobody has any more is the collector's, not tried for ever.
+local function recover(outage, pause)
+  local seconds = step(outage)
+  while seconds do
+    pause:wait(seconds)
+    seconds = step(outage)
+  end
+end
+
+local weak = { __mode = "v" }
+
+local function start_outage(self)
+  local outage, pause = {
+    weak = setmetatable({ reconnector = self }, weak),
+    pump = nil, -- while somebody waits, see pump
+    has_begun = false,
+  }, self.pause
+  self.pump.loop.spawn(function() recover(outage, pause) end,
+    function(traceback, value)
+      local reconnector = outage.weak.reconnector
+      if not reconnector then return end
+      local err = failures.raised(value, traceback)
+      reconnector.pump:finish(false, nil, err.message, err)
+    end)
 end
 
 --- The link has ended: whether there will be another one. Never waits.
@@ -213,10 +249,7 @@ function methods:lost(ended)
   resume.suspect(self, ended)
   client:link_lost(ended)
   client.events:fire("disconnect", ended.message, ended.err)
-  pump.loop.spawn(function() recover(self) end, function(traceback, value)
-    local err = failures.raised(value, traceback)
-    pump:finish(false, nil, err.message, err)
-  end)
+  start_outage(self)
   return true
 end
 

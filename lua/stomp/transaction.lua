@@ -2,7 +2,8 @@
 
 --- Transactions: frames that the broker acts on together at COMMIT, or not at all
 -- (STOMP 1.2, "BEGIN"). One belongs to the connection on which it began and ends
--- with it: the broker aborts it there, so it is never taken up on another.
+-- with it: the broker aborts it there, so it is never taken up on another. One that
+-- is left to the collector is aborted by a later begin.
 --
 -- RabbitMQ answers a SEND in a transaction after the COMMIT, and only that
 -- RECEIPT says that the message is safe; so a confirmed send in a transaction
@@ -38,7 +39,10 @@ local open_mt = { __index = open_methods }
 local function new(client)
   return setmetatable({
     client = client,
-    open = {},      -- by id
+    open = setmetatable({}, { __mode = "v" }), -- by id; the program's to keep
+    begun = {},     -- the fates of these, and of those that nobody kept, by id
+    n_begun = 0,
+    sweep_at = 64,  -- so many fates make us look for those
     beginning = {}, -- ids whose BEGIN has not gone out yet
     ending = {},    -- those whose COMMIT was sent and is not answered
     n = 0,
@@ -51,8 +55,51 @@ local function next_id(self)
   repeat
     self.n = self.n + 1
     id = "tx-" .. self.n
-  until not (self.open[id] or self.beginning[id])
+  until not (self.begun[id] or self.beginning[id])
   return id
+end
+
+-- The state of a transaction, for all to see. What must outlive the object, where
+-- the program leaves it to the collector, is its fate: { is_open; entries: RECEIPTs
+-- of its confirmed sends; undoing: functions that ABORT calls }.
+local function become(self, state)
+  self.state = state
+  self.fate.is_open = state == "open"
+end
+
+-- What was sent in it has no effect: of its ABORT, or with `message, err`.
+local function undo(client, fate, message, err)
+  fate.is_open = false
+  for _, entry in ipairs(fate.entries) do
+    client.receipts:forget(entry, message, err)
+  end
+  if not err then
+    for _, f in ipairs(fate.undoing) do f() end
+  end
+  fate.entries, fate.undoing = {}, {}
+end
+
+local function leave(self, id)
+  self.open[id], self.begun[id] = nil, nil
+  self.n_begun = self.n_begun - 1
+end
+
+-- ABORT what the collector took; what finds no room is left for the next time.
+local function sweep(self)
+  local client, pump = self.client, self.client.pump
+  local left = {}
+  for id in pairs(self.begun) do
+    if not self.open[id] then left[#left + 1] = id end
+  end
+  for _, id in ipairs(left) do
+    local headers = { transaction = id }
+    if pump.down or not pump.link:send("ABORT", headers) then break end
+    if client.watched then client:sent("ABORT", headers) end
+    local fate = self.begun[id]
+    leave(self, id)
+    undo(client, fate)
+  end
+  self.sweep_at = math.max(2 * self.n_begun, 64)
 end
 
 local function refuse(self)
@@ -93,7 +140,10 @@ function open_methods:begin(id, level)
   if id ~= nil then check.argument("id", id, "string", level + 1) end
   if id == "" then return errors.failure("invalid", "the transaction id is empty") end
   id = id or next_id(self)
-  if self.open[id] or self.beginning[id] then
+  if self.n_begun >= self.sweep_at or (self.begun[id] and not self.open[id]) then
+    sweep(self)
+  end
+  if self.begun[id] or self.beginning[id] then
     return errors.failure("invalid", ("already in use: transaction %s"):format(id))
   end
   self.beginning[id] = true -- it may wait, for room or for a connection
@@ -106,19 +156,11 @@ function open_methods:begin(id, level)
     id = id,
     client = client,
     state = "open",  -- "committed", "aborted", "lost"
-    entries = {},    -- RECEIPTs of its confirmed sends
-    undoing = {},    -- functions that ABORT calls
+    fate = { is_open = true, entries = {}, undoing = {} },
   }, mt)
-  self.open[id] = transaction
+  self.open[id], self.begun[id] = transaction, transaction.fate
+  self.n_begun = self.n_begun + 1
   return transaction
-end
-
-local function lose(self, transaction, message, err)
-  if transaction.state == "open" then transaction.state = "lost" end
-  for _, entry in ipairs(transaction.entries) do
-    self.client.receipts:forget(entry, message, err)
-  end
-  transaction.entries, transaction.undoing = {}, {}
 end
 
 --- The connection has ended, and all that was open on it. `message, err`: why;
@@ -128,10 +170,16 @@ function open_methods:lost(message, err)
   if not err or not self.client.pump.ended then
     message, err = failures.lost(message, err)
   end
-  local open, ending = self.open, self.ending
-  self.open, self.ending = {}, {}
-  for _, transaction in pairs(open) do lose(self, transaction, message, err) end
-  for transaction in pairs(ending) do lose(self, transaction, message, err) end
+  local begun, ending = self.begun, self.ending
+  for _, transaction in pairs(self.open) do
+    if transaction.state == "open" then transaction.state = "lost" end
+  end
+  self.open = setmetatable({}, getmetatable(self.open))
+  self.begun, self.n_begun, self.ending = {}, 0, {}
+  for _, fate in pairs(begun) do undo(self.client, fate, message, err) end
+  for transaction in pairs(ending) do
+    undo(self.client, transaction.fate, message, err)
+  end
 end
 
 -- ---- One ----
@@ -139,14 +187,16 @@ end
 --- A confirmed send in it was queued: COMMIT waits for its RECEIPT.
 -- @local
 function methods:expect(entry)
-  entry.within = self
-  self.entries[#self.entries + 1] = entry
+  local fate = self.fate
+  entry.within = fate
+  fate.entries[#fate.entries + 1] = entry
 end
 
 --- Call `f` when it is aborted.
 -- @local
 function methods:on_abort(f)
-  self.undoing[#self.undoing + 1] = f
+  local undoing = self.fate.undoing
+  undoing[#undoing + 1] = f
 end
 
 --- Send a message within it. With `confirm` it returns at once, and `commit`
@@ -195,31 +245,31 @@ end
 local function finish(self, command, state, timeout, headers)
   if self.state ~= "open" then return refuse(self) end
   local client = self.client
-  self.state = state
+  become(self, state)
   headers.transaction = self.id
   local ok, message, err =
     sending.transmit(client, timeout, command, self.id, headers)
   if client.transactions.open[self.id] ~= self then -- lost while it waited
-    self.state = "lost"
+    become(self, "lost")
     return refuse(self)
   elseif not ok then
-    self.state = "open"
+    become(self, "open")
     return nil, message, err
   end
-  client.transactions.open[self.id] = nil
+  leave(client.transactions, self.id)
   return true
 end
 
 -- Wait for the RECEIPTs of COMMIT and of the confirmed sends.
 local function await_commit(self, deadline, timeout)
   local receipts, ending = self.client.receipts, self.client.transactions.ending
-  local entries = self.entries
+  local entries = self.fate.entries
   ending[self] = true
   local ok, message, err = receipts:await_all(entries, "RECEIPTs of COMMIT "
     .. self.id .. " and what was sent in it", deadline, timeout)
   ending[self] = nil
   for _, entry in ipairs(entries) do receipts:forget(entry) end
-  self.entries = {}
+  self.fate.entries = {}
   if ok then return true end
   return nil, message, err
 end
@@ -237,7 +287,7 @@ function methods:commit(options)
   local timeout = options.timeout or client.settings.confirm_timeout
   local deadline = client.pump.loop.now() + timeout
   local headers, confirm, entry = {}, options.confirm, nil
-  if confirm == nil then confirm = #self.entries > 0 end
+  if confirm == nil then confirm = #self.fate.entries > 0 end
   if confirm then
     entry = client.receipts:expect("COMMIT " .. self.id)
     headers.receipt = entry.id
@@ -264,9 +314,7 @@ function methods:abort(options)
   local ok, message, err = finish(self, "ABORT", "aborted",
     options.timeout or client.settings.confirm_timeout, {})
   if not ok then return nil, message, err end
-  for _, entry in ipairs(self.entries) do client.receipts:forget(entry) end
-  for _, undo in ipairs(self.undoing) do undo() end
-  self.entries, self.undoing = {}, {}
+  undo(client, self.fate)
   return true
 end
 
