@@ -70,6 +70,14 @@ $(BUILD)/obj/%.o: src/%.c
 	@$(if $(Q),echo "  CC  $<",:)
 	$(Q)$(CC) $(STRICT) $(INCLUDES) -MMD -MP $(CFLAGS) -c -o $@ $<
 
+# built anew when ZLIB is not what it was
+$(BUILD)/obj/core/deflate.o: $(BUILD)/zlib-$(ZLIB)
+
+$(BUILD)/zlib-$(ZLIB):
+	@mkdir -p $(@D)
+	@rm -f $(BUILD)/zlib-*
+	@touch $@
+
 $(COREMOD): $(call objects,$(COREMOD_SRC))
 	@mkdir -p $(@D)
 	@$(if $(Q),echo "  LD  $@",:)

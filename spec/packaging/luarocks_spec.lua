@@ -1,22 +1,11 @@
 -- SPDX-License-Identifier: MIT
 -- Installed by LuaRocks into a tree of its own, the rock does the main job from
 -- another folder with that tree alone.
-local function run(command)
-  local pipe = assert(io.popen(command .. " 2>&1; echo status $?"))
-  local text = pipe:read("*a")
-  pipe:close()
-  return text:match("status (%d+)%s*$") == "0", text
-end
-
-local function temporary_folder()
-  local pipe = assert(io.popen("mktemp -d"))
-  local folder = pipe:read("*l")
-  pipe:close()
-  return folder
-end
+local shell = require "spec.support.shell"
+local run = shell.run
 
 describe("the rock #packaging", function()
-  local tree = temporary_folder()
+  local tree = shell.temporary_folder()
 
   teardown(function() run("rm -rf '" .. tree .. "'") end)
 
