@@ -106,6 +106,23 @@ static void test_an_answer_too_early(void) {
   bench_close(&b);
 }
 
+/* A limit beyond all bounds is the largest one. */
+static void test_the_largest_room(void) {
+  static const char body[200];
+  stomp_span all = { (const uint8_t *)body, sizeof body };
+  bench b;
+  int i;
+  bench_init(&b, true);
+  bench_1_0(&b);
+  b.p.options.session.limits.outbox = SIZE_MAX;
+  pair_open(&b.p);
+  for (i = 0; i < 50; i++)
+    CHECK(message(&b, all) == STOMP_OK);
+  all.len = STOMP_LIMIT_MAX; /* refused before anything of it is read */
+  CHECK(message(&b, all) == STOMP_LOUTBOX);
+  bench_close(&b);
+}
+
 int main(void) {
   test_room(false);
   test_room(true);
@@ -113,5 +130,6 @@ int main(void) {
   test_a_connect_without_room(true);
   test_an_answer_too_early();
   test_a_disconnect_without_room();
+  test_the_largest_room();
   return check_result("connection_room");
 }

@@ -128,6 +128,7 @@ stomp_connection *stomp_connection_new(const stomp_connection_options *options,
   memset(c, 0, sizeof *c);
   c->memory = memory;
   c->limits = options->session.limits;
+  c->limits.outbox = stomp_limit(c->limits.outbox);
   c->role = options->session.role;
   c->binary = options->binary;
   c->ignore_invalid = options->ignore_invalid && options->websocket;

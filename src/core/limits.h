@@ -33,7 +33,12 @@ typedef struct stomp_limits {
  * after one another are nothing unusual. */
 #define STOMP_INFLATE_FREE ((size_t)1 << 20)
 
-/* No limit may be larger: offsets inside a frame are 32 bits. */
+/* Offsets inside a frame are 32 bits: limits.frame and limits.outbox count as this
+ * where they are larger. */
 #define STOMP_LIMIT_MAX ((size_t)1 << 30)
+
+static inline size_t stomp_limit(size_t limit) {
+  return limit < STOMP_LIMIT_MAX ? limit : STOMP_LIMIT_MAX;
+}
 
 #endif

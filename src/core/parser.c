@@ -16,10 +16,6 @@
 
 /* ---- Life ---- */
 
-static size_t clamp(size_t limit) {
-  return limit < STOMP_LIMIT_MAX ? limit : STOMP_LIMIT_MAX;
-}
-
 stomp_parser *stomp_parser_new(const stomp_limits *limits,
                                stomp_version version,
                                const stomp_memory *memory) {
@@ -29,7 +25,7 @@ stomp_parser *stomp_parser_new(const stomp_limits *limits,
   memset(p, 0, sizeof *p);
   p->memory = memory;
   p->limits = *limits;
-  p->limits.frame = clamp(limits->frame);
+  p->limits.frame = stomp_limit(limits->frame);
   if (p->limits.headers > p->limits.frame)
     p->limits.headers = p->limits.frame;
   p->version = version;
