@@ -61,7 +61,8 @@ count fuzz_corpus make -s fuzz-regress
 count oom_bindings make -s oom-quick
 count simulation make -s simulate SEEDS=1000
 # what runs without sockets, and the built-in loop, on the oldest Lua too
-run_busted 5.1 --exclude-tags=broker,process spec/core spec/client spec/loop
+run_busted 5.1 --exclude-tags=broker,process spec/core spec/client spec/loop \
+  spec/testing spec/regress
 
 if wait $starting; then
   STOMP_TEST_BROKER=$(cat "$broker/url")
