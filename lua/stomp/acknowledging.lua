@@ -32,6 +32,13 @@ local function await_turn(client, message, how)
   return ok, text, err
 end
 
+-- It was queued: tell those who count.
+local function count(client, message, how)
+  local tie = message.owner
+  if tie.unacked then tie.unacked:settled(message) end
+  client.events:notify("acked", message, how)
+end
+
 -- The way of option `acknowledge`: a SEND with the MESSAGE's header of that name.
 local function settle_by_send(self, message, how, transaction)
   local options = self.acknowledging
@@ -54,21 +61,20 @@ local function settle_by_send(self, message, how, transaction)
     { queue = false }, 1, { [options.header] = value }, transaction)
   if not ok then
     unsettle()
-  elseif transaction then
-    transaction:on_abort(unsettle)
+    return nil, text, err
   end
-  return ok, text, err
+  if transaction then transaction:on_abort(unsettle) end
+  count(self.client, message, how)
+  return true
 end
 
--- It was queued: tell those who count.
+-- The same, and those who watch.
 local function told(client, message, how, headers)
   if client.watched then
     client:sent(how:upper(),
       headers_of.of_ack(message, client.version, headers))
   end
-  local tie = message.owner
-  if tie.unacked then tie.unacked:settled(message) end
-  client.events:notify("acked", message, how)
+  count(client, message, how)
 end
 
 --- Acknowledge a message of this subscription; `how` is "ack" or "nack". What is

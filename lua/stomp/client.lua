@@ -279,7 +279,8 @@ end
 --- Wait for outstanding receipts, send DISCONNECT, wait for its RECEIPT, close.
 -- Whatever happens, it is closed afterwards. While reconnecting it returns at
 -- once.
--- @tparam[opt] number timeout seconds [5]
+-- @tparam[opt] number timeout seconds [5]; functions that are told of the end
+-- (on_close) have up to 5 s more
 -- @treturn[1] true [, "no receipt"] also when it was closed already
 -- @treturn[2] nil, message, err: timeout; closed where queued sends are lost by it
 -- (while reconnecting), or sends with confirm = "later" got no RECEIPT

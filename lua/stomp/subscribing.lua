@@ -102,7 +102,9 @@ local function headers_for(client, subscription, options, level)
   if options.stream then streams.add_headers(headers, subscription) end
   headers.id, headers.destination = subscription.id, subscription.destination
   headers.ack = subscription.ack
-  return headers_of.join(given, headers, level + 1)
+  local message, err
+  headers, message, err = headers_of.join(given, headers, level + 1)
+  return headers, message, err -- no tail call: levels count
 end
 
 --- The headers of SUBSCRIBE for one more connection. Its function of headers is
@@ -160,6 +162,10 @@ local function subscribe(client, destination, options, handler, level)
     return errors.failure("closed", "subscribe: the client drains")
   end
   local id = options.id or next_id(client)
+  if id == "" then return errors.failure("invalid", "the subscription id is empty") end
+  if options.acknowledge and options.acknowledge.destination == "" then
+    return errors.failure("invalid", "the destination of option acknowledge is empty")
+  end
   if client.router.subscriptions[id] then
     return errors.failure("invalid", ("already in use: subscription %s"):format(id))
   end

@@ -368,8 +368,12 @@ function mt:__tostring()
     self.closed and " (unsubscribed)" or "")
 end
 
+-- Leaving its scope ends it; nobody waits for why that failed.
 function mt:__close()
-  self:unsubscribe()
+  local ok, message, err = self:unsubscribe()
+  if not ok and err.kind ~= "closed" then
+    self.client.events:fire("error", message, err)
+  end
 end
 
 return { new = new }

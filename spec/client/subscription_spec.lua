@@ -57,6 +57,8 @@ describe("client:subscribe", function()
   it("fails with invalid for an empty destination and reserved headers", function()
     local client, _, net = fixture.connect()
     fixture.failure("invalid", client:subscribe(""))
+    fixture.failure("invalid", client:subscribe("/queue/a", { id = "" }))
+    fixture.failure("invalid", client:subscribe("/queue/a", { acknowledge = { destination = "" } }))
     fixture.failure("invalid", client:subscribe("/queue/a", { headers = { ack = "client" } }))
     assert.same({}, net.server:got("SUBSCRIBE"))
   end)
@@ -66,6 +68,8 @@ describe("client:subscribe", function()
     for _, case in ipairs {
       { 5 }, { "/a", 5 }, { "/a", {}, 5 }, { "/a", { ack = "some" } }, { "/a", { concurrency = 2 } },
       { "/a", { prefetch = 1.5 } }, { "/a", { acknowledge = {} } }, { "/a", { acknowledge = { to = "x" } } },
+      { "/a", { headers = { a = {} } } }, { "/a", { headers = function() return 5 end } },
+      { "/a", { headers = { { "a" } } } },
     } do
       fixture.raised(function() client:subscribe(case[1], case[2], case[3]) end)
     end
@@ -266,6 +270,21 @@ describe("message:ack", function()
     assert.same({}, net.server:got("ACK"))
   end)
 
+  it("is counted then as any other", function()
+    local client, _, net = fixture.connect()
+    local acked = {}
+    client:on("acked", function(message, how) acked[#acked + 1] = message.id .. " " .. how end)
+    local subscription = client:subscribe("/queue/a", {
+      ack = "client-individual", acknowledge = { destination = "/ack", header = "message-id" },
+    })
+    net.server:message("sub-1", "x")
+    local message = assert(subscription:receive(1))
+    assert.equal(1, client:stats().unacked)
+    assert.is_true(message:ack())
+    assert.same({ "m1 ack" }, acked)
+    assert.equal(0, client:stats().unacked)
+  end)
+
   it("is sent before the handler where automatic", function()
     local client, _, net = fixture.connect()
     local seen, errors = {}, {}
@@ -279,6 +298,35 @@ describe("message:ack", function()
     assert.same({ "x1", "y1" }, seen)
     assert.equal(1, #errors)
     assert.equal("invalid:", errors[1]:sub(1, 8))
+  end)
+end)
+
+describe("leaving the scope of a subscription", function()
+  local leave -- Lua 5.4's <close> calls it
+  before_each(function() leave = getmetatable(assert(fixture.connect():subscribe("/a"))).__close end)
+
+  it("unsubscribes", function()
+    local client, _, net = fixture.connect()
+    leave(assert(client:subscribe("/queue/a")))
+    assert.equal("sub-1", net.server:got("UNSUBSCRIBE")[1].headers.id)
+  end)
+
+  it("tells on_error where that fails, but not that it is over anyway", function()
+    local told = {}
+    local options = { confirm_timeout = 1, on_error = function(message) told[#told + 1] = message end }
+    local client, loop, net = fixture.connect(options)
+    local subscription = assert(client:subscribe("/queue/a"))
+    net.link.full = true
+    leave(subscription)
+    loop.sleep(0)
+    assert.equal(1, #told)
+    assert.equal("timeout:", told[1]:sub(1, 8))
+    client = fixture.connect(options)
+    subscription = assert(client:subscribe("/queue/a"))
+    client:close()
+    leave(subscription)
+    loop.sleep(0)
+    assert.equal(1, #told)
   end)
 end)
 
