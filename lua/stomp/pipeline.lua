@@ -2,7 +2,8 @@
 -- Confirmed sends that nobody waits for one by one (`confirm = "later"`): a program
 -- without tasks sends as many as it likes, and `flush` waits for all of them, with
 -- one wake-up. What fails meanwhile is told to on_error and by the next flush.
--- At most MOST are in flight; at that, a send waits for the older half of them.
+-- At most MOST are in flight, and, where they are kept to be sent again, bodies of
+-- limits.outbox bytes; at that, a send waits for the older half of them.
 -- Knows errors and queue; its client's receipts and events through `self.client`.
 local errors = require "stomp.errors"
 local queue = require "stomp.queue"
@@ -11,12 +12,15 @@ local methods = {}
 local mt = { __index = methods }
 
 local MOST = 4096
+local OUTBOX = 8388608
 
 --- The pipeline of a client.
 local function new(client)
   return setmetatable({
     client = client,
     entries = queue.new(), -- in the order in which they were sent
+    bytes = 0,             -- of the bodies that are kept with them
+    limit = (client.settings.limits or {}).outbox or OUTBOX,
     failure = nil,         -- { message, err }: the first since the last flush
   }, mt)
 end
@@ -27,33 +31,46 @@ local function trim(self)
   local first = entries[entries.first]
   while first and not receipts:is_open(first) do
     queue.pop(entries)
+    self.bytes = self.bytes - (first.size or 0)
     first = entries[entries.first]
   end
 end
 
---- Wait until one more may be sent.
--- @treturn[1] true
--- @treturn[2] nil, message, err: timeout, or how the connection ended
-function methods:make_room(deadline, timeout)
-  local entries = self.entries
-  if queue.size(entries) < MOST then return true end
-  trim(self)
-  if queue.size(entries) < MOST then return true end
-  local older = {}
-  for i = entries.first, entries.first + MOST / 2 - 1 do
-    older[#older + 1] = entries[i]
-  end
-  local ok, message, err = self.client.receipts:await_all(older,
-    ("the older %d RECEIPTs"):format(#older), deadline, timeout)
-  trim(self)
-  if ok or queue.size(entries) < MOST then return true end
-  err.outcome = nil -- of the older ones; this one was not sent
-  return nil, message, err
+local function has_room(self, size)
+  local n = queue.size(self.entries)
+  return n == 0 or (n < MOST and self.bytes + size <= self.limit)
 end
 
---- This one was sent.
+local function older_half(self)
+  local entries, older = self.entries, {}
+  for i = entries.first, entries.first + math.ceil(queue.size(entries) / 2) - 1 do
+    older[#older + 1] = entries[i]
+  end
+  return older
+end
+
+--- Wait until one more may be sent, of which `size` bytes are kept.
+-- @treturn[1] true
+-- @treturn[2] nil, message, err: timeout, or how the connection ended
+function methods:make_room(size, deadline, timeout)
+  if not has_room(self, size) then trim(self) end
+  while not has_room(self, size) do
+    local older = older_half(self)
+    local ok, message, err = self.client.receipts:await_all(older,
+      ("the older %d RECEIPTs"):format(#older), deadline, timeout)
+    trim(self)
+    if not ok and not has_room(self, size) then
+      err.outcome = nil -- of the older ones; this one was not sent
+      return nil, message, err
+    end
+  end
+  return true
+end
+
+--- This one was sent. entry.size: the bytes that are kept with it, or nil.
 function methods:expect(entry)
   queue.push(self.entries, entry)
+  self.bytes = self.bytes + (entry.size or 0)
 end
 
 --- The RECEIPT of one of them will not come.

@@ -184,14 +184,17 @@ local function transmit_pipelined(client, timeout, destination, headers, body,
                                   options)
   local pipeline, now = client.pipeline, client.pump.loop.now
   local deadline = now() + timeout
-  local ok, message, err = pipeline:make_room(deadline, timeout)
+  local is_kept = client.reconnector.options ~= false
+  local ok, message, err =
+    pipeline:make_room(is_kept and #body or 0, deadline, timeout)
   if not ok then return nil, message, err end
   local entry
   entry, message, err = transmit_asking(client, math.max(deadline - now(), 0), "SEND",
     destination, headers, body, options, function(made)
       made.keeper = pipeline
-      if client.reconnector.options then
+      if is_kept then
         keep(made, "SEND", headers, body, options)
+        made.size = #body
       end
     end)
   if not entry then return nil, message, err end

@@ -75,6 +75,29 @@ describe("a send with confirm = \"later\"", function()
     assert(client:send("/queue/a", "", nil, later))
   end)
 
+  it("has at most limits.outbox bytes in flight where it may be sent again", function()
+    local limits = { outbox = 10000 }
+    local client, loop, net = fixture.connect({ limits = limits, reconnect = true }, { SEND = false })
+    local function send(n) return client:send("/queue/a", ("x"):rep(n), nil, later) end
+    for _ = 1, 10 do assert(send(1000)) end
+    loop.spawn(function()
+      loop.sleep(1)
+      for i = 5, 1, -1 do net.server:receipt(net.server:got("SEND")[i]) end
+      loop.sleep(1)
+      for i = 6, 10 do net.server:receipt(net.server:got("SEND")[i]) end
+    end)
+    assert.is_true(send(1000))
+    assert.equal(1001, loop.now())
+    assert.is_true(send(5000)) -- that is too much with the six that are in flight
+    assert.equal(1002, loop.now())
+    fixture.failure("timeout", send(9000))
+    local alone, _, its = fixture.connect({ limits = limits }, { SEND = false })
+    for _ = 1, 30 do
+      assert(alone:send("/queue/a", ("x"):rep(1000), nil, later))
+      its.link:next()
+    end
+  end)
+
   it("that nobody waits for when the connection ends is told by flush", function()
     local client, loop, net = fixture.connect({}, { SEND = false })
     assert(client:send("/queue/a", "", nil, later))
