@@ -320,20 +320,23 @@ static void test_calls_out_of_turn(void) {
 /* ---- Limits ---- */
 
 static void test_lines_are_counted(void) {
+  static const char heads[] =
+    "HTTP/1.1 103 X\r\na: b\r\n\r\nHTTP/1.1 101 X\r\n";
   char line[32];
-  size_t i;
+  size_t i, given = sizeof heads - 1;
   bench b;
   bench_init(&b, false);
   bench_open(&b, 4096);
   CHECK(stomp_handshake_start(b.h) == STOMP_OK);
-  CHECK(give(&b, "HTTP/1.1 103 X\r\na: b\r\n\r\nHTTP/1.1 101 X\r\n") ==
-        STOMP_MORE);
+  CHECK(give(&b, heads) == STOMP_MORE);
   for (i = 0; i < STOMP_HANDSHAKE_LINES; i++) {
     snprintf(line, sizeof line, "X-%zu: y\r\n", i);
     CHECK(give(&b, line) == STOMP_MORE);
+    given += strlen(line);
   }
   CHECK(give(&b, "One: more\r\n") == STOMP_ULIMIT);
   CHECK(strcmp(stomp_handshake_error(b.h)->detail, "header lines") == 0);
+  CHECK(stomp_handshake_error(b.h)->offset == given);
   bench_close(&b);
 }
 
