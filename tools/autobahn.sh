@@ -15,7 +15,7 @@ version=25.10.1
 cannot() {
   echo "autobahn: NOT RUN: $1" >&2
   [ ! -s $out/install.log ] || tail -5 $out/install.log >&2
-  echo "autobahn: spec/vectors/websocket*.md has its 301 cases as our own data" \
+  echo "autobahn: spec/vectors/websocket*.md has the 301 cases of 1.* to 10.* as our own data" \
     "(make test)" >&2
   exit 77
 }
