@@ -139,6 +139,25 @@ static void test_random_that_fails(void) {
   }
 }
 
+/* What we offer is what we take: at most ten digits, in either role. */
+static void test_offers_are_bounded(void) {
+  int role, i;
+  for (role = STOMP_CLIENT; role <= STOMP_SERVER; role++)
+    for (i = 0; i < 2; i++) {
+      bench b;
+      bench_init(&b, (stomp_role)role);
+      b.options.heartbeat[i] = UINT64_C(9999999999);
+      bench_new(&b);
+      CHECK(b.s != NULL);
+      stomp_session_free(b.s);
+      b.options.heartbeat[i]++;
+      bench_new(&b);
+      CHECK(!b.s && b.error.status == STOMP_IHEADER);
+      CHECK(strcmp(b.error.detail, "heart-beat: more than ten digits") == 0);
+      bench_close(&b);
+    }
+}
+
 /* ---- The sink ---- */
 
 static void test_what_is_urgent(void) {
@@ -487,6 +506,7 @@ static void test_a_beat_that_is_not_sent(void) {
 int main(void) {
   test_defaults();
   test_random_that_fails();
+  test_offers_are_bounded();
   test_what_is_urgent();
   test_what_the_sink_answers();
   test_counts();

@@ -20,6 +20,9 @@ typedef struct stomp_heartbeat {
 
 #define STOMP_NEVER UINT64_MAX
 
+/* The longest interval that is offered or read: ten digits, 115 days. */
+#define STOMP_HEARTBEAT_MAX UINT64_C(9999999999)
+
 /* Agree: we offered to send every `mine_send` and want to receive every
  * `mine_receive`; the peer said the same of itself. margin and grace are
  * thousandths of the interval. */

@@ -63,6 +63,17 @@ size_t stomp_session_versions_text(char *to, const bool versions[4]) {
   return n;
 }
 
+/* Both sides read at most ten digits. */
+static stomp_status check_offer(const stomp_session_options *options,
+                                stomp_error *error) {
+  if (options->heartbeat[0] <= STOMP_HEARTBEAT_MAX &&
+      options->heartbeat[1] <= STOMP_HEARTBEAT_MAX)
+    return STOMP_OK;
+  stomp_error_set(error, STOMP_IHEADER, STOMP_NO_OFFSET);
+  stomp_error_add(error, "heart-beat: more than ten digits");
+  return error->status;
+}
+
 /* The options' CONNECT headers must not set what the session sets. */
 static stomp_status check_connect(const stomp_session_options *options,
                                   stomp_error *error) {
@@ -121,6 +132,8 @@ static stomp_status prepare(stomp_session *s,
   stomp_field *fields;
   stomp_status status = STOMP_OK;
   uint64_t salt;
+  if (check_offer(options, error) != STOMP_OK)
+    return error->status;
   if (!options->random->fill(options->random->user, &salt, sizeof salt) ||
       !options->random->fill(options->random->user, &s->serial,
                              sizeof s->serial))

@@ -41,7 +41,8 @@ typedef struct stomp_session_options {
   const stomp_random *random;
   stomp_limits limits;
   bool versions[4];      /* by stomp_version: which are offered or accepted */
-  uint64_t heartbeat[2]; /* ms: we send, we want to receive; 0 is off */
+  uint64_t heartbeat[2]; /* ms: we send, we want to receive; 0 is off; at most
+                          * STOMP_HEARTBEAT_MAX */
   uint32_t slack[2];     /* margin and grace in thousandths of the interval */
   bool escape_connect;
   const stomp_field *connect; /* headers of CONNECT: host, login, passcode … */
@@ -56,7 +57,7 @@ typedef struct stomp_session stomp_session;
 
 /* A new session, owned by the caller. Everything is copied but memory, random
  * and the sink's user. NULL with *error: no memory, no random bytes, or a CONNECT
- * header that cannot be sent (its name is in the detail). */
+ * header (heart-beat too) that cannot be sent: its name is in the detail. */
 stomp_session *stomp_session_new(const stomp_session_options *options,
                                  stomp_sink sink, stomp_error *error);
 void stomp_session_free(stomp_session *s); /* NULL is fine */

@@ -19,7 +19,7 @@ static stomp_span trimmed(stomp_span v) {
   return v;
 }
 
-/* 1*DIGIT of at most 10 digits: milliseconds that fit everywhere. */
+/* 1*DIGIT of at most 10 digits: STOMP_HEARTBEAT_MAX fits everywhere. */
 static bool read_number(stomp_span text, uint64_t *number) {
   size_t i;
   *number = 0;
