@@ -93,6 +93,15 @@ local cases = {
     received b 1#x /queue/q false
     received c 1#x /queue/q false
     acked b 1#x true]], "c is lost" },
+  { "an ACK of all before a second copy", [[
+    attempt a s 1 /queue/q
+    attempt b s 2 /queue/q
+    uncertain a
+    confirmed b
+    received a 1#x /queue/q false
+    received b 1#x /queue/q false
+    received a 1#x /queue/q false
+    acked a 1#x true]] },
   { "a NACK of all before it", [[
     attempt a s 1 /queue/q
     attempt b s 2 /queue/q

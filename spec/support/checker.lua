@@ -183,14 +183,15 @@ end
 -- Do f(self, s, id) for id, and with `upto` for all that came before it.
 local function each(self, s, id, upto, f)
   if not upto then return f(self, s, id) end
-  local rest, passed = {}, false
-  for _, other in ipairs(s.order) do
-    if passed then
+  local order, rest = s.order, {}
+  local last = #order
+  while last > 0 and order[last] ~= id do last = last - 1 end -- it may have come twice
+  for i, other in ipairs(order) do
+    if i > last then
       rest[#rest + 1] = other
     elseif s.open[other] then
       f(self, s, other)
     end
-    passed = passed or other == id
   end
   s.order = rest
 end
