@@ -101,6 +101,11 @@ function methods:notify(event, a, b, c)
   end
 end
 
+--- How many calls were fired and not begun.
+function methods:waiting()
+  return self.worker:waiting()
+end
+
 --- Wait until all that was fired has been told, at most until `deadline`.
 function methods:settle(deadline)
   self.worker:settle(deadline)

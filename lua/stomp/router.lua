@@ -14,7 +14,8 @@ local TURN = pump_module.TURN
 local methods = {}
 local mt = { __index = methods }
 
--- Ids to remember for warnings; a peer that makes them up cannot fill memory.
+-- Ids to remember for warnings, errors to keep that a peer makes: it cannot fill
+-- memory.
 local REMEMBER = 256
 
 local function new(client, receipts, events)
@@ -198,9 +199,15 @@ function methods:route(frame)
 end
 
 --- The link ignored a frame that cannot be read (nil: none): it is told to
--- `error`, for nobody waits for it.
+-- `error`, for nobody waits for it. A peer that sends many does not fill memory where
+-- on_error is slow.
 function methods:ignored(message, err)
-  if message then self.events:fire("error", message, err) end
+  if not message then return end
+  if self.events:waiting() < REMEMBER then
+    self.events:fire("error", message, err)
+  else
+    self.client:inform(message .. " (not told to on_error, which has not kept up)")
+  end
 end
 
 --- The message of an unclean end, with what is known about such answers.

@@ -189,11 +189,14 @@ end
 -- @treturn[3] nil, message, err: timeout
 local function await_own_connection(client, subscription, timeout)
   local pump = client.pump
-  if pump.down and subscription:is_current()
-    and not (pump.ended or pump.link_ended) then
+  local function is_resumed()
+    return pump.down and subscription:is_current()
+      and not (pump.ended or pump.link_ended)
+  end
+  if is_resumed() then
     local ok, message, err = client.reconnector:await_up(
       "UNSUBSCRIBE " .. subscription.destination, timeout)
-    if not ok and err.kind == "timeout" then return nil, message, err end
+    if not ok and is_resumed() then return nil, message, err end
   end
   return not pump.down and subscription:is_current()
 end
