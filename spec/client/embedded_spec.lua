@@ -27,6 +27,20 @@ describe("on the embedded broker a client", function()
     assert.is_nil(next(seen))
   end)
 
+  it("has no more RECEIPTs outstanding than limits.receipts", function()
+    local client = assert(stomp.connect(broker.url, { login = "me", passcode = "secret", limits = { receipts = 3 } }))
+    broker:misbehave { withhold_receipts = true }
+    for _ = 1, 3 do assert(client:send("/queue/limit", "x", nil, { confirm = "later" })) end
+    local ok, message, err = client:send("/queue/limit", "x", nil, { confirm = "later" })
+    broker:misbehave()
+    assert.is_nil(ok)
+    assert.equal("limit", err.kind)
+    assert.truthy(message:find("receipts", 1, true), message)
+    assert.equal(3, client:stats().receipts_outstanding)
+    assert.is_true(client:send("/queue/limit", "x"))
+    client:close()
+  end)
+
   it("compresses where both want it", function()
     local other = assert(broker_module.listen("ws://127.0.0.1:0/ws", { compression = true }))
     local body = ('{"symbol":"LUA","price":5.4},'):rep(1000)
