@@ -282,8 +282,8 @@ end
 -- @tparam[opt] number timeout seconds [5]; functions that are told of the end
 -- (on_close) have up to 5 s more
 -- @treturn[1] true [, "no receipt"] also when it was closed already
--- @treturn[2] nil, message, err: timeout; closed where queued sends are lost by it
--- (while reconnecting), or sends with confirm = "later" got no RECEIPT
+-- @treturn[2] nil, message, err: timeout; limit; closed where another task closed it
+-- meanwhile, queued sends are lost by it (while reconnecting), or sends with confirm = "later" got no RECEIPT
 -- @standard STOMP 1.2, "DISCONNECT"
 function methods:disconnect(timeout)
   check.timeout(timeout, 2)

@@ -113,7 +113,9 @@ local function await_connected(client)
   if waiter.value then return waiter.value end
   local ended, phase = pump.ended or pump.link_ended, phase_of(pump.link)
   pump.link:close()
-  if not ended then
+  if waiter.err then -- messages of the last connection fill the inbox
+    return nil, waiter.message, waiter.err
+  elseif not ended then
     return failures.late(("no CONNECTED from %s (%s)"):format(client.url, phase),
       settings.timeout)
   elseif ended.clean then

@@ -46,12 +46,28 @@ local function say_goodbye(client, deadline, timeout)
   client.state = "disconnecting"
   client:sent("DISCONNECT", { receipt = id })
   local entry = client.receipts:expect("DISCONNECT", id)
-  local ending = pump:waiter("the end", true)
+  local ending = pump:waiter(entry.what, true)
   pump:wait(ending, deadline)
-  local answered = pump.ended or entry.done
   client.receipts:forget(entry)
-  if answered then return true end
+  local ended = pump.ended
+  if entry.done or (ended and (ended.note or not ended.clean)) then
+    return true
+  elseif ended then -- another task closed it
+    return failures.over(ended, entry.what)
+  elseif ending.err then -- the RECEIPT lies behind what nobody reads
+    return nil, ending.message, ending.err
+  end
   return failures.late(entry.what, timeout)
+end
+
+-- Another task leaves: until it has, or the time is over.
+local function follow(client, deadline, timeout)
+  local pump = client.pump
+  local ending = pump:waiter("disconnect: another one is not done", true)
+  pump:wait(ending, deadline)
+  if pump.ended then return true end
+  if ending.err then return nil, ending.message, ending.err end
+  return failures.late(ending.what, timeout)
 end
 
 -- There is no connection to say goodbye on.
@@ -72,15 +88,15 @@ local function disconnect(client, timeout)
   local deadline = pump.loop.now() + timeout
   if pump.ended then return true end
   if pump.down then return leave_down(client) end
+  local ok, message, err = true, nil, nil
   if client.leaving then
-    pump:wait(pump:waiter("the end", true), deadline)
+    ok, message, err = follow(client, deadline, timeout)
   else
     client.leaving = true
     client.receipts:flush(deadline, timeout) -- who waits learns what became of it
   end
   local kept, why, reason = client.pipeline:last_verdict()
-  local ok, message, err = true, nil, nil
-  if not pump.ended and client.state == "connected" then
+  if ok and not pump.ended and client.state == "connected" then
     ok, message, err = say_goodbye(client, deadline, timeout)
   end
   local ended = pump.ended

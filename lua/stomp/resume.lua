@@ -69,6 +69,7 @@ end
 -- @treturn[2] nil, message, err of the link, which lives
 -- @treturn[3] false it has ended
 local function push_first(pump, command, headers, body, options)
+  local reads_on = true -- beyond limits.inbox, to limits.inbox_hard
   while not pump.ended and not pump.link_ended do
     local link = pump.link
     local ok, message, err = link:send(command, headers, body, options)
@@ -78,9 +79,10 @@ local function push_first(pump, command, headers, body, options)
       if pump.ended or pump.link_ended then return false end
       return nil, message, err
     end
-    local waiter = pump:waiter("room", true)
+    local waiter = pump:waiter("room", reads_on)
     waiter.making, pump.making_room = true, waiter
     pump:wait(waiter)
+    if waiter.err then reads_on = false end -- there, too: wait till somebody reads
   end
   return false
 end
