@@ -295,7 +295,7 @@ static void check_failing_memory(const subject *s, const char *expected) {
     if (status != STOMP_ENOMEM) /* it failed anyway, and cannot answer it */
       CHECK(s->options.server && status < 0 && !strstr(log, "> "));
     if (strstr(log, "> HTTP/"))
-      CHECK(strstr(log, "> HTTP/1.1 500 "));
+      CHECK(strncmp(log, "> HTTP/1.1 500 ", 15) == 0);
   }
   compare(s, "with memory again", n, expected, log);
 }
