@@ -7,7 +7,7 @@ local COUNT, PER_SECOND, WORKERS = 2000, 80, 3
 local PATIENCE = 400 -- seconds for all of it
 
 local LUA = "LUA_PATH='lua/?.lua;lua/?/init.lua;;' LUA_CPATH='build/5.4/?.so;;'"
-  .. (" timeout %d lua5.4 examples/cluster.lua "):format(PATIENCE)
+  .. (" timeout --foreground %d lua5.4 examples/cluster.lua "):format(PATIENCE)
 
 local function run(command, ...)
   local ok = os.execute(command:format(...) .. (" >>%s.log 2>&1"):format(FOLDER))
