@@ -156,11 +156,20 @@ local function is_for_good(text)
   return true
 end
 
+-- The session lives on after this ERROR (src/core/session_receive.c): messages went
+-- to a subscription that has ended, and come again when the connection does.
+local function route_late_news(self, frame)
+  local err = errors.new("broker", sentence(frame), { frame = frame })
+  self.client:inform(err.message)
+  if self.events:has("error") then self.events:fire("error", err.message, err) end
+end
+
 -- An ERROR is the end, though RabbitMQ goes on after it (STOMP 1.2, "ERROR": the
 -- server MUST close; we do not wait for that).
 local function route_error(self, frame)
   local client = self.client
   local link = client.pump.link
+  if link:info().state ~= "closed" then return route_late_news(self, frame) end
   local _, _, told = link:next() -- the link's own words know the last frames
   local said = sentence(frame)
   local err = errors.new("broker", said, {

@@ -1,5 +1,6 @@
 -- SPDX-License-Identifier: MIT
 -- The ways down: STOMP 1.2, "DISCONNECT", "ERROR", and what peers do instead.
+local core = require "stomp.core"
 local fixture = require "spec.support.fixture"
 
 describe("client:disconnect", function()
@@ -162,5 +163,24 @@ describe("an end that nobody asked for", function()
     fixture.failure("timeout", client:run(3))
     assert.equal(1003, loop.now())
     assert.equal("connected", client.state)
+  end)
+end)
+
+describe("RabbitMQ's ERROR about a subscription that has ended", function()
+  it("ends nothing, and is told", function()
+    local told = {}
+    local client, _, net = fixture.connect {
+      trace = function(direction, text) told[#told + 1] = direction .. " " .. text end,
+    }
+    local heard
+    client:on("error", function(message) heard = message end)
+    -- our own server session would end with it
+    net.link.pipe[#net.link.pipe + 1] =
+      assert(core.encode("ERROR", { message = "Subscription not found" }, "no tag 'T_1'\n"))
+    assert.is_true(client:send("/queue/a", "x", nil, { confirm = true }))
+    assert.equal("connected", client.state)
+    assert.is_true(client:disconnect())
+    assert.equal("broker: Subscription not found: no tag 'T_1'", heard)
+    assert.truthy(table.concat(told, "\n"):find("info broker: Subscription not found", 1, true))
   end)
 end)

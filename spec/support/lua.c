@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * lua5.4 for `make tsan`, linked with the sanitizer's runtime: preloaded into
+ * lua5.4 for `make asan tsan`, linked with the sanitizer's runtime: preloaded into
  * Debian's, it would be in each shell that a spec starts, too, and those crash. lua SCRIPT [ARGUMENTS] */
 #include <lauxlib.h>
 #include <lua.h>

@@ -86,7 +86,8 @@ STOMP_CHECKED stomp_status stomp_session_refuse(stomp_session *s,
  *   STOMP_MORE   `in` is used up
  *   < 0          failed for good, see stomp_session_error; a server has told
  *                the client by an ERROR in the sink
- * After an ERROR frame the session is closed, and what follows is ignored. */
+ * After an ERROR frame the session is closed, and what follows is ignored; but
+ * for RabbitMQ's "Subscription not found", see session_receive.c. */
 STOMP_CHECKED stomp_status stomp_session_next(stomp_session *s, stomp_span *in,
                                               uint64_t now_ms,
                                               stomp_frame **frame);

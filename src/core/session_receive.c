@@ -138,10 +138,20 @@ static stomp_status take_receipt(stomp_session *s, const stomp_frame *frame) {
   return STOMP_OK;
 }
 
+/* RabbitMQ says this of messages that it gives to a subscription which we have
+ * just ended, and goes on (seen with 3.10.8; no other broker has these words): it
+ * is no end of the session. */
+static bool is_late_news(const stomp_session *s, stomp_span message) {
+  return s->state != STOMP_STATE_CONNECTING &&
+         stomp_span_is(message, "Subscription not found");
+}
+
 static stomp_status take_error(stomp_session *s, const stomp_frame *frame) {
   stomp_span message = STOMP_HEADER(frame, "message");
   stomp_span body = stomp_frame_body(frame);
   const uint8_t *end = body.len ? memchr(body.bytes, '\n', body.len) : NULL;
+  if (is_late_news(s, message))
+    return STOMP_OK;
   if (end)
     body.len = (size_t)(end - body.bytes);
   stomp_session_end_with(s, STOMP_BERROR, frame->offset);
