@@ -265,7 +265,8 @@ end
 --- Leave without losing anything: hand out nothing more, let handlers finish and
 -- acknowledge (but the one that calls this), wait for outstanding receipts,
 -- DISCONNECT. What was not handled comes back to others. Coroutines in receive and
--- messages are told at once. Whatever happens, it is closed afterwards.
+-- messages are told at once. Whatever happens, it is closed afterwards, but where
+-- another drain is under way: then this one waits for it.
 -- @tparam[opt] number timeout seconds; confirm_timeout without it
 -- @treturn[1] true [, "no receipt"] also when it was closed already
 -- @treturn[2] nil, message, err: timeout (handlers still run, receipts are

@@ -123,7 +123,7 @@ local function undo(client, subscription)
   local pump = client.pump
   client.router:remove(subscription)
   subscription:close_here()
-  if not pump.ended and not pump.down and subscription:is_current() then
+  if not pump.ended and not pump.link_ended and subscription:is_current() then
     local headers = { id = subscription.id }
     if pump.link:send("UNSUBSCRIBE", headers) and client.watched then
       client:sent("UNSUBSCRIBE", headers)
