@@ -15,9 +15,8 @@ describe("examples/chat.lua #process", function()
   local pid, url
 
   setup(function()
-    local pipe = assert(io.popen(("export LUA_PATH=%s LUA_CPATH=%s;"
-      .. " lua5.4 bin/stomp broker --listen ws://127.0.0.1:0/ws & echo $!")
-      :format(example.quote(package.path), example.quote(package.cpath))))
+    local pipe = assert(io.popen(example.shell("bin/stomp",
+      "broker --listen ws://127.0.0.1:0/ws & echo $!")))
     pid = assert(pipe:read("*n"))
     pipe:read("*l")
     url = assert(pipe:read("*l"))
