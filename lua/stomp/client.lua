@@ -184,7 +184,7 @@ end
 function methods:flush(timeout)
   check.timeout(timeout, 2)
   timeout = timeout or self.settings.confirm_timeout
-  return self.pipeline:verdict(
+  return self.pipeline:verdict(self.receipts.serial,
     self.receipts:flush(self.pump.loop.now() + timeout, timeout))
 end
 

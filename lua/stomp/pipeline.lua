@@ -21,7 +21,7 @@ local function new(client)
     entries = queue.new(), -- in the order in which they were sent
     bytes = 0,             -- of the bodies that are kept with them
     limit = (client.settings.limits or {}).outbox or OUTBOX,
-    failure = nil,         -- { message, err }: the first since the last flush
+    failures = queue.new(), -- { serial, message, err } that no flush has told
   }, mt)
 end
 
@@ -74,15 +74,33 @@ function methods:expect(entry)
 end
 
 --- The RECEIPT of one of them will not come.
-function methods:failed(message, err)
-  self.failure = self.failure or { message = message, err = err }
+function methods:failed(entry, message, err)
+  if queue.size(self.failures) < MOST then
+    queue.push(self.failures,
+      { serial = entry.serial, message = message, err = err })
+  end
   self.client.events:fire("error", message, err)
 end
 
---- What flush returns, after its wait returned these.
-function methods:verdict(ok, message, err)
-  local failure = self.failure
-  self.failure = nil
+-- The first failure of those that were sent up to `serial`; they are told then.
+-- What another task sent later is for a flush that begins later.
+local function take_failure(self, serial)
+  local found
+  for _ = 1, queue.size(self.failures) do
+    local failure = queue.pop(self.failures)
+    if failure.serial > serial then
+      queue.push(self.failures, failure)
+    else
+      found = found or failure
+    end
+  end
+  return found
+end
+
+--- What flush returns, after its wait returned these. `serial`: receipts.serial
+-- when it began.
+function methods:verdict(serial, ok, message, err)
+  local failure = take_failure(self, serial)
   trim(self)
   if failure then return nil, failure.message, failure.err end
   return ok, message, err
@@ -93,7 +111,7 @@ end
 -- @treturn[1] true
 -- @treturn[2] nil, message, err: err.outcome is "unknown"
 function methods:last_verdict()
-  local ok, message, err = self:verdict(true)
+  local ok, message, err = self:verdict(math.huge, true)
   if not ok then return nil, message, err end
   local entries, receipts, left = self.entries, self.client.receipts, 0
   for i = entries.first, entries.last do

@@ -55,7 +55,7 @@ end
 -- Tell those who flush, and whoever keeps it, that this one is answered, or that it
 -- never will be.
 local function tell_followers(self, entry, message, err)
-  if err and entry.keeper then entry.keeper:failed(message, err) end
+  if err and entry.keeper then entry.keeper:failed(entry, message, err) end
   for _, follower in ipairs(entry.followers or {}) do
     follower.left = follower.left - 1
     if err and not follower.err then
