@@ -96,7 +96,7 @@ local function settle(self, message, how, transaction, level)
     return settle_by_send(self, message, how, within)
   end
   local timeout = client.settings.confirm_timeout
-  ok, text, err = room.push(pump, timeout, how, true, how, message, headers)
+  ok, text, err = room.push(pump, timeout, how, true, nil, how, message, headers)
   if ok then
     told(client, message, how, headers)
     return true

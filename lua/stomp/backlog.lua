@@ -78,6 +78,26 @@ function methods:add(item, version, timeout)
   return true
 end
 
+--- A waiter that waited for room in the outbox of the connection that is lost; its
+-- `item` is kept here, or waits here for room. False: it cannot be.
+function methods:take_over(waiter, version)
+  local item = waiter.item
+  local bytes = core.encode(item.command, item.headers, item.body or "", version)
+  if not bytes or #bytes > self.limit then return false end
+  item.size = #bytes
+  local has_room = queue.size(self.room) == 0 and fits(self, item.size)
+  if not has_room and waiter.done then return false end -- it is on its way already
+  if item.entry then item.entry.item = item end
+  if has_room then
+    keep(self, item)
+    self.pump:deliver(waiter, true)
+  else
+    waiter.moved = self.room
+    queue.push(self.room, waiter)
+  end
+  return true
+end
+
 --- The oldest, without taking it; nil when there is none.
 function methods:first()
   return self.items[self.items.first]

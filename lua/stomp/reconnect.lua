@@ -3,7 +3,7 @@
 -- CONNECTED, SUBSCRIBEs, what was sent meanwhile, confirmed sends that never got
 -- their RECEIPT. Until all of it is on its way the pump stays down: whatever the
 -- program sends lines up behind it.
--- Knows backoff, backlog, chance, connector, errors, failures, headers and resume;
+-- Knows backoff, backlog, chance, connector, errors, failures, headers, resume, room;
 -- the client it serves.
 local backlog_module = require "stomp.backlog"
 local backoff_module = require "stomp.backoff"
@@ -13,6 +13,7 @@ local errors = require "stomp.errors"
 local failures = require "stomp.failures"
 local headers_of = require "stomp.headers"
 local resume = require "stomp.resume"
+local room = require "stomp.room"
 
 local methods = {}
 local mt = { __index = methods }
@@ -248,6 +249,7 @@ function methods:lost(ended)
   self.backoff:lasted(self.since - (self.up_since or self.since))
   resume.suspect(self, ended)
   client:link_lost(ended)
+  room.move(pump, self.backlog, client.version)
   client.events:fire("disconnect", ended.message, ended.err)
   start_outage(self)
   return true

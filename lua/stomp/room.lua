@@ -1,7 +1,8 @@
 -- SPDX-License-Identifier: MIT
 -- Frames that go out wait for room in the outbox, in order. The first of those who
 -- wait tries when there may be room (pump:offer_room), and stays the first until
--- its frame has gone: who comes meanwhile stands behind.
+-- its frame has gone: who comes meanwhile stands behind. Where the connection is lost
+-- meanwhile, a SEND that may go out on the next one waits for that with the others.
 -- Knows errors and queue; the pump it is handed.
 local errors = require "stomp.errors"
 local queue = require "stomp.queue"
@@ -14,8 +15,17 @@ local function leave(pump, waiter)
     queue.pop(room)
     pump:offer_room()
   else
-    queue.remove(room, waiter)
+    queue.remove(waiter.moved or room, waiter)
   end
+end
+
+-- What became of a waiter that was moved, see `move`: true, it is kept to be sent;
+-- false: there is a connection again, and it stands in line for that.
+local function is_kept(pump, waiter)
+  if waiter.value then return true end
+  waiter.value, waiter.moved = nil, nil
+  queue.push(pump.room, waiter)
+  return false
 end
 
 -- Wait for room, and try; again until it is taken. Results as push.
@@ -28,8 +38,11 @@ local function push_in_turn(pump, waiter, deadline, is_bound, call)
     if is_bound and pump.connection ~= connection then
       return errors.failure("closed", waiter.what .. ": the connection was lost")
     end
-    local ok, message, err = call(pump.link)
-    if ok ~= false then return ok, message, err end
+    if waiter.value ~= nil and is_kept(pump, waiter) then return true, "kept" end
+    if pump.room[pump.room.first] == waiter then
+      local ok, message, err = call(pump.link)
+      if ok ~= false then return ok, message, err end
+    end
   until false
 end
 
@@ -44,11 +57,12 @@ end
 
 --- Call link[method](link, a, b, c, d), and again when the outbox has room,
 -- for at most `timeout` seconds. Those who wait for room get it in order.
--- `is_bound`: the call belongs to the present connection.
--- @treturn[1] true
+-- `is_bound`: the call belongs to the present connection; `entry`: the RECEIPT of a
+-- frame, or nil.
+-- @treturn[1] true; "kept" where it goes out on the next connection
 -- @treturn[2] nil, message, err of the link, or that of a limit
 -- @treturn[3] false no room in time, or the end came; nothing was sent
-local function push(pump, timeout, what, is_bound, method, a, b, c, d)
+local function push(pump, timeout, what, is_bound, entry, method, a, b, c, d)
   if queue.size(pump.room) == 0 then
     local link = pump.link
     local ok, message, err = link[method](link, a, b, c, d)
@@ -56,6 +70,10 @@ local function push(pump, timeout, what, is_bound, method, a, b, c, d)
     if ok == nil then return result(what, ok, message, err) end
   end
   local waiter = pump:waiter(what, true)
+  if not is_bound and a == "SEND" then
+    waiter.item = { command = a, what = a .. " " .. what, headers = b, body = c,
+      options = d, entry = entry }
+  end
   queue.push(pump.room, waiter)
   local ok, message, err = push_in_turn(pump, waiter, pump.loop.now() + timeout,
     is_bound, function(link) return link[method](link, a, b, c, d) end)
@@ -63,4 +81,18 @@ local function push(pump, timeout, what, is_bound, method, a, b, c, d)
   return result(what, ok, message, err)
 end
 
-return { push = push }
+--- The connection is lost: SENDs that wait for its room are handed to the backlog, in
+-- order, before anything that is sent from now on.
+local function move(pump, backlog, version)
+  local room, rest = pump.room, {}
+  local waiter = queue.pop(room)
+  while waiter do
+    local is_taken = waiter.item and not waiter.err
+      and backlog:take_over(waiter, version)
+    if not is_taken then rest[#rest + 1] = waiter end
+    waiter = queue.pop(room)
+  end
+  for _, other in ipairs(rest) do queue.push(room, other) end
+end
+
+return { push = push, move = move }

@@ -96,8 +96,9 @@ local function transmit(client, timeout, command, what, headers, body, options,
       left = math.max(deadline - pump.loop.now(), 0)
     end
     ok, message, err =
-      room.push(pump, left, what, is_bound(command, headers, options), "send",
+      room.push(pump, left, what, is_bound(command, headers, options), entry, "send",
         command, headers, body, options)
+    if ok and message == "kept" then return true end
     if ok == nil then again = is_lost(client, err) end
     if again then left = math.max(deadline - pump.loop.now(), 0) end
   until not again
