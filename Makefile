@@ -213,7 +213,7 @@ chaos: ## a RabbitMQ killed and restarted under confirmed sends (CYCLES=20)
 	@$(MAKE) -s all
 	@tools/chaos.sh $(or $(CYCLES),20)
 
-gc: ## the specs with a full collection every 2000 instructions
+gc: ## the specs with a full collection every 10,000 instructions
 	@tools/deps.sh build test
 	@$(MAKE) -s all
 	@$(MAKE) -s all LUA_VERSION=5.1

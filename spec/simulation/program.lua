@@ -55,14 +55,16 @@ end
 function methods:send(connection, confirm)
   local sim, client = self.sim, connection.client
   local destination = self:destination()
-  local id, body = self:compose(connection.stream, destination)
   local timeout = sim.scenario.timeout
   if confirm and sim.scenario.once and self.random:chance(0.3) then confirm = "once" end
   if confirm and sim.scenario.later and self.random:chance(0.4) then confirm = "later" end
+  -- what waits because too many are in flight may be overtaken
+  local stream = confirm == "later" and connection.later_stream or connection.stream
+  local id, body = self:compose(stream, destination)
   local reconnects = client.n_reconnects
   if confirm then connection.pending[id] = true end
   local ok, _, err = self:ask(connection, "send " .. id, timeout, client.send, client,
-    destination, body, { n = id, stream = connection.stream.name },
+    destination, body, { n = id, stream = stream.name },
     { timeout = timeout, confirm = confirm or nil,
       idempotent = sim.scenario.idempotent and "x-key" or nil })
   if ok and confirm == "later" then
@@ -440,10 +442,10 @@ end
 
 function methods:connect()
   local sim = self.sim
-  local urls = { sim.broker.url, sim.second and sim.second.url }
   self.n_streams = self.n_streams + 1
+  local urls, name = { sim.broker.url, sim.second and sim.second.url }, ("%s-%d"):format(self.name, self.n_streams)
   local connection = {
-    client = nil, stream = { name = ("%s-%d"):format(self.name, self.n_streams), n = 0 },
+    client = nil, stream = { name = name, n = 0 }, later_stream = { name = name .. "l", n = 0 },
     subscriptions = {}, by_id = {}, n = 0, sent = {}, pending = {}, later = {},
     up_since = math.huge, leaving = false,
   }
