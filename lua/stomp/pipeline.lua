@@ -3,9 +3,12 @@
 -- without tasks sends as many as it likes, and `flush` waits for all of them, with
 -- one wake-up. What fails meanwhile is told to on_error and by the next flush.
 -- At most MOST are in flight, and, where they are kept to be sent again, bodies of
--- limits.outbox bytes; at that, a send waits for the older half of them.
--- Knows errors and queue; its client's receipts and events through `self.client`.
+-- limits.outbox bytes; at that, a send waits for the older half of them, and who
+-- comes meanwhile stands behind.
+-- Knows errors, failures and queue; its client's receipts and events through
+-- `self.client`.
 local errors = require "stomp.errors"
+local failures = require "stomp.failures"
 local queue = require "stomp.queue"
 
 local methods = {}
@@ -21,6 +24,8 @@ local function new(client)
     entries = queue.new(), -- in the order in which they were sent
     bytes = 0,             -- of the bodies that are kept with them
     limit = (client.settings.limits or {}).outbox or OUTBOX,
+    line = queue.new(),    -- waiters of those who wait for room; the first waits for
+                           -- RECEIPTs, the others for their turn
     failures = queue.new(), -- { serial, message, err } that no flush has told
   }, mt)
 end
@@ -49,11 +54,8 @@ local function older_half(self)
   return older
 end
 
---- Wait until one more may be sent, of which `size` bytes are kept.
--- @treturn[1] true
--- @treturn[2] nil, message, err: timeout, or how the connection ended
-function methods:make_room(size, deadline, timeout)
-  if not has_room(self, size) then trim(self) end
+-- As the first of the line: wait for RECEIPTs until there is room.
+local function await_room(self, size, deadline, timeout)
   while not has_room(self, size) do
     local older = older_half(self)
     local ok, message, err = self.client.receipts:await_all(older,
@@ -65,6 +67,44 @@ function methods:make_room(size, deadline, timeout)
     end
   end
   return true
+end
+
+-- Who stood in line goes; the next is the first.
+local function leave(self, waiter)
+  local line = self.line
+  if line[line.first] ~= waiter then
+    queue.remove(line, waiter)
+    return
+  end
+  queue.pop(line)
+  local next_one = line[line.first]
+  if next_one then self.client.pump:deliver(next_one, true) end
+end
+
+local function await_turn(self, waiter, deadline, timeout)
+  local pump = self.client.pump
+  if self.line[self.line.first] == waiter or pump:wait(waiter, deadline) then
+    return true
+  end
+  if pump.ended then return failures.over(pump.ended, waiter.what) end
+  return failures.late(waiter.what, timeout)
+end
+
+--- Wait until one more may be sent, of which `size` bytes are kept.
+-- @treturn[1] true
+-- @treturn[2] nil, message, err: timeout, or how the connection ended
+function methods:make_room(size, deadline, timeout)
+  if queue.size(self.line) == 0 then
+    if has_room(self, size) then return true end
+    trim(self)
+    if has_room(self, size) then return true end
+  end
+  local waiter = self.client.pump:waiter("too many sends in flight", true)
+  queue.push(self.line, waiter)
+  local ok, message, err = await_turn(self, waiter, deadline, timeout)
+  if ok then ok, message, err = await_room(self, size, deadline, timeout) end
+  leave(self, waiter)
+  return ok, message, err
 end
 
 --- This one was sent. entry.size: the bytes that are kept with it, or nil.
