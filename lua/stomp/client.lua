@@ -136,8 +136,7 @@ end
 function methods:send(destination, body, headers, options)
   if headers == nil and options == nil and type(body) == "string"
     and type(destination) == "string" and destination ~= "" then
-    return sending.transmit(self, self.settings.confirm_timeout, "SEND",
-      destination, { destination = destination }, body)
+    return sending.transmit_plain(self, destination, body)
   end
   local ok, message, err =
     sending.send(self, destination, body, headers, options, 2)

@@ -8,6 +8,7 @@ local errors = require "stomp.errors"
 local failures = require "stomp.failures"
 local headers_of = require "stomp.headers"
 local json = require "stomp.json"
+local queue = require "stomp.queue"
 local room = require "stomp.room"
 
 local send_options = {
@@ -112,6 +113,20 @@ local function transmit(client, timeout, command, what, headers, body, options,
   what = command .. " " .. what
   if pump.ended then return failures.over(pump.ended, what) end
   return failures.late(what .. ": no room in the outbox", timeout)
+end
+
+--- A SEND without headers or options of its own: where there is room it goes out
+-- at once, which is nearly always. (0.3 us a message less than by `transmit`: bench/publish.lua.)
+-- @treturn[1] true
+-- @treturn[2] nil, message, err; nothing was sent
+local function transmit_plain(client, destination, body)
+  local pump = client.pump
+  local headers = { destination = destination }
+  if not pump.down and not client.watched and queue.size(pump.room) == 0
+    and pump.link:send("SEND", headers, body) then return true end
+  -- it was not taken: once more, and then by waiting, or with a reason why not
+  return transmit(client, client.settings.confirm_timeout, "SEND", destination,
+    headers, body)
 end
 
 local function set_header(headers, name, value)
@@ -318,6 +333,6 @@ local function send(client, destination, body, headers, options, level, more,
 end
 
 return {
-  send = send, transmit = transmit, transmit_confirmed = transmit_confirmed,
-  check_destination = check_destination,
+  send = send, transmit = transmit, transmit_plain = transmit_plain,
+  transmit_confirmed = transmit_confirmed, check_destination = check_destination,
 }
