@@ -45,6 +45,13 @@ local function suspect(self, ended)
   if is_deliberate(ended) then self.client.receipts:suspect(now - SOON) end
 end
 
+-- It takes no further part: its waiters and `error` are told why.
+local function set_aside(self, subscription, message, err)
+  self.client.router:remove(subscription)
+  subscription:fail(message, err)
+  self.client.events:fire("error", message, err)
+end
+
 -- The link ended while this subscription was on trial.
 local function condemn_subscription(self, subscription)
   local ended = self.pump.link_ended
@@ -57,9 +64,7 @@ local function condemn_subscription(self, subscription)
   local told = errors.new(err.kind, text, {
     code = err.code, reason = err.reason, frame = err.frame, after = err.after,
   })
-  self.client.router:remove(subscription)
-  subscription:fail(told.message, told)
-  self.client.events:fire("error", told.message, told)
+  set_aside(self, subscription, told.message, told)
 end
 
 -- ---- Resuming ----
@@ -110,9 +115,7 @@ local function resubscribe(self, subscription, on_trial)
   if subscription.stopped then return true end -- while others were sent
   local headers, message, err = subscribing.headers_again(client, subscription)
   if not headers then
-    client.router:remove(subscription)
-    subscription:fail(message, err)
-    client.events:fire("error", message, err)
+    set_aside(self, subscription, message, err)
     return true
   end
   local entry, trial = subscription.confirming, nil
@@ -132,9 +135,7 @@ local function resubscribe(self, subscription, on_trial)
   end
   if trial then client.receipts:forget(trial) end
   if ok == nil then
-    client.router:remove(subscription)
-    subscription:fail(message, err)
-    client.events:fire("error", message, err)
+    set_aside(self, subscription, message, err)
     return true
   end
   if not ok then return false end -- nothing was sent: it is not to blame

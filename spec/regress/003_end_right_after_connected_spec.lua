@@ -4,40 +4,26 @@
 -- nobody had looked yet whether it had ended. (Simulation, seed 292.)
 local stomp = require "stomp"
 local testing = require "stomp.testing"
+local world_server = require "spec.support.world_server"
 
 describe("a new connection that ends right after CONNECTED", function()
   it("is followed by another", function()
     local world = testing.world()
-    local listener = world.network.listen { host = "127.0.0.1" }
     local n, subscribed, upto_connected = 0, 0, nil
     world.network.on_line = function(line)
       n = n + 1
       if n == 2 then line:cut_after("down", upto_connected) end
     end
-    local function serve(link)
-      while true do
-        local frame, message = link:next()
-        if frame and frame.command == "CONNECT" then
-          link:accept()
-          upto_connected = upto_connected or link:stats().bytes_sent
-        elseif frame and frame.command == "SUBSCRIBE" then
-          subscribed = n
-        elseif frame == false or message then
-          return
-        else
-          world.loop.wait(link)
-        end
-      end
-    end
-    world:spawn(function()
-      while true do
-        local link = listener:next()
-        if link then world:spawn(function() serve(link) end) else world.loop.wait(listener) end
+    local url = world_server.start(world, function(link, frame)
+      if frame.command == "CONNECT" then
+        link:accept()
+        upto_connected = upto_connected or link:stats().bytes_sent
+      elseif frame.command == "SUBSCRIBE" then
+        subscribed = n
       end
     end)
     world:run(function()
-      local client = assert(stomp.connect("ws://127.0.0.1:" .. listener:port(),
-        world:options { reconnect = { min = 0.1, max = 0.1 } }))
+      local client = assert(stomp.connect(url, world:options { reconnect = { min = 0.1, max = 0.1 } }))
       assert(client:subscribe("/queue/a"))
       client:receive(2)
       world.network:cut()

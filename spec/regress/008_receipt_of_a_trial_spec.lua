@@ -3,39 +3,24 @@
 -- was awaited for ever: each flush timed out. (Simulation, seed 120590.)
 local stomp = require "stomp"
 local testing = require "stomp.testing"
+local world_server = require "spec.support.world_server"
 
 describe("a connection that ends between two SUBSCRIBEs on trial", function()
   it("leaves no RECEIPT that flush waits for", function()
     local world = testing.world()
-    local listener = world.network.listen { host = "127.0.0.1" }
     local n = 0
-    local function serve(link)
-      n = n + 1
-      local ends = n == 2
-      while true do
-        local frame, message = link:next()
-        if frame and frame.command == "CONNECT" then
-          link:accept()
-        elseif frame then
-          local id = frame.headers.receipt
-          if id then link:send("RECEIPT", { ["receipt-id"] = id }) end
-          if ends then link:close() end
-        elseif frame == false or message then
-          return
-        else
-          world.loop.wait(link)
-        end
+    local url = world_server.start(world, function(link, frame)
+      if frame.command == "CONNECT" then
+        n = n + 1
+        link:accept()
+        return
       end
-    end
-    world:spawn(function()
-      while true do
-        local link = listener:next()
-        if link then world:spawn(function() serve(link) end) else world.loop.wait(listener) end
-      end
+      local id = frame.headers.receipt
+      if id then link:send("RECEIPT", { ["receipt-id"] = id }) end
+      if n == 2 then link:close() end
     end)
     world:run(function()
-      local client = assert(stomp.connect("ws://127.0.0.1:" .. listener:port(),
-        world:options { reconnect = { min = 0.1, max = 0.1 } }))
+      local client = assert(stomp.connect(url, world:options { reconnect = { min = 0.1, max = 0.1 } }))
       for i = 1, 2 do assert(client:subscribe("/queue/" .. i)) end
       client:run(0.1)
       world.network:cut()
