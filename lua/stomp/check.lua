@@ -14,17 +14,13 @@ local sets = setmetatable({}, {
   end,
 })
 
-local function is_type(value, types)
-  return sets[types][type(value)] == true
-end
-
 local function readable(types)
   return (types:gsub(" ", " or "))
 end
 
 --- An argument of one of the types ("string table").
 local function argument(name, value, types, level)
-  if not is_type(value, types) then
+  if not sets[types][type(value)] then
     error(("%s: %s expected, got %s"):format(name, readable(types),
       type(value)), level + 1)
   end
@@ -49,12 +45,12 @@ local function options(given, known, level)
     if not types then
       error(("unknown option '%s'"):format(tostring(name)), level + 1)
     end
-    if not is_type(value, types) then
+    if not sets[types][type(value)] then
       error(("option '%s': %s expected, got %s"):format(name, readable(types),
         type(value)), level + 1)
     end
   end
-  timeout(given.timeout, level + 1)
+  if given.timeout ~= nil then timeout(given.timeout, level + 1) end
   return given
 end
 

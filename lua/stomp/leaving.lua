@@ -45,7 +45,7 @@ local function say_goodbye(client, deadline, timeout)
   end
   client.state = "disconnecting"
   client:sent("DISCONNECT", { receipt = id })
-  local entry = client.receipts:expect("DISCONNECT", id)
+  local entry = client.receipts:expect("DISCONNECT", nil, id)
   local ending = pump:waiter(entry.what, true)
   pump:wait(ending, deadline)
   client.receipts:forget(entry)

@@ -90,21 +90,25 @@ local function await_turn(self, waiter, deadline, timeout)
   return failures.late(waiter.what, timeout)
 end
 
---- Wait until one more may be sent, of which `size` bytes are kept.
--- @treturn[1] true
+--- Wait for at most `timeout` seconds until one more may be sent, of which `size`
+-- bytes are kept.
+-- @treturn[1] number the seconds that are left
 -- @treturn[2] nil, message, err: timeout, or how the connection ended
-function methods:make_room(size, deadline, timeout)
+function methods:make_room(size, timeout)
   if queue.size(self.line) == 0 then
-    if has_room(self, size) then return true end
+    if has_room(self, size) then return timeout end
     trim(self)
-    if has_room(self, size) then return true end
+    if has_room(self, size) then return timeout end
   end
+  local now = self.client.pump.loop.now
+  local deadline = now() + timeout
   local waiter = self.client.pump:waiter("too many sends in flight", true)
   queue.push(self.line, waiter)
   local ok, message, err = await_turn(self, waiter, deadline, timeout)
   if ok then ok, message, err = await_room(self, size, deadline, timeout) end
   leave(self, waiter)
-  return ok, message, err
+  if not ok then return nil, message, err end
+  return math.max(deadline - now(), 0)
 end
 
 --- This one was sent. entry.size: the bytes that are kept with it, or nil.

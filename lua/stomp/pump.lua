@@ -92,10 +92,9 @@ local function delist(self, waiter)
   end
 end
 
--- A coroutine waits for one thing at a time: where it comes with another, an
+-- A coroutine waits for one thing at a time: where `me` comes with another, an
 -- error (of a task that its wait was driving) tore it out of the first.
-local function replace(self, waiter)
-  local me = current()
+local function replace(self, waiter, me)
   local torn = self.of[me]
   if torn then
     delist(self, torn)
@@ -223,9 +222,9 @@ end
 -- ---- Pumping ----
 
 -- An error may have torn the owner out of its wait: then it is none.
-local function drop_torn_owner(self)
+local function drop_torn_owner(self, me)
   local owner = self.owner
-  if owner and (owner == current()
+  if owner and (owner == me
     or (owner ~= "main" and coroutine.status(owner) == "dead")) then
     self.owner, self.owner_drives = nil, false
   end
@@ -317,8 +316,7 @@ local function pump(self, waiter, deadline)
 end
 
 -- A coroutine rests on one thing at a time, so it needs one condition.
-local function condition_of_me(self)
-  local me = current()
+local function condition_of(self, me)
   local condition = self.conditions[me]
   if not condition then
     condition = self.loop.condition()
@@ -327,34 +325,35 @@ local function condition_of_me(self)
   return condition
 end
 
-local function rest(self, waiter, deadline)
+local function rest(self, waiter, deadline, me)
   if self.down then self:hand_over() end
   if self.tether then self:tie_to(self.tether) end
   local left = left_until(self, deadline)
   if left and left <= 0 and waiter.rested then return true end
   waiter.rested = true -- a time-out of 0, too, gives the others one turn
-  waiter.condition = condition_of_me(self)
-  waiter.condition:wait(left and math.max(left, 0))
+  local condition = condition_of(self, me)
+  waiter.condition = condition
+  condition:wait(left and math.max(left, 0))
   return false
 end
 
 local function wait(self, waiter, deadline)
-  local late = false
-  drop_torn_owner(self)
-  replace(self, waiter)
+  local me, late = current(), false
+  drop_torn_owner(self, me)
+  replace(self, waiter, me)
   enlist(self, waiter)
   if waiter.making then self.maker = waiter end
   while not waiter.done and not is_over(self, waiter) and not late do
     if is_free(self) and (not self.down or waiter.making) then
       late = pump(self, waiter, deadline)
     else
-      late = rest(self, waiter, deadline)
+      late = rest(self, waiter, deadline, me)
     end
   end
   delist(self, waiter)
   if self.tether then self:tie_to(self.tether) end
   if waiter.making then self.maker = nil end
-  self.of[current()] = false -- not nil: the place is used again
+  self.of[me] = false -- not nil: the place is used again
   if owner_beneath(self) and self.link then self.link:nudge() end -- what came may be its own
   self:hand_over()
   return waiter.done

@@ -14,23 +14,32 @@ local methods = {}
 local mt = { __index = methods }
 
 local UNKNOWN = { outcome = "unknown" }
+local NONE = {}
 
 local function new(pump)
   return setmetatable({
-    pump = pump, open = register.new(), serial = 0, last_what = nil, text = nil,
+    pump = pump, open = register.new(), serial = 0,
+    command = nil, what = nil, text = nil, -- of the last that was expected
   }, mt)
 end
 
---- Expect a RECEIPT for `what` ("SEND /queue/a"). Its id is entry.id.
-function methods:expect(what, id)
+-- What is missing while it has not come. Many in turn go to one destination.
+local function text_for(self, command, what)
+  if what ~= self.what or command ~= self.command then
+    self.command, self.what = command, what
+    self.text = "no RECEIPT for " .. command .. (what and " " .. what or "")
+  end
+  return self.text
+end
+
+--- Expect a RECEIPT for a frame, of which `what` may tell more ("SEND",
+-- "/queue/a"). Its id is entry.id.
+function methods:expect(command, what, id)
   if not id then
     self.serial = self.serial + 1
     id = "r-" .. self.serial
   end
-  if what ~= self.last_what then -- many go to one destination
-    self.last_what, self.text = what, "no RECEIPT for " .. what
-  end
-  local entry = self.pump:waiter(self.text, true)
+  local entry = self.pump:waiter(text_for(self, command, what), true)
   entry.id = id
   entry.serial = self.serial
   -- and, where it is so (few are, and a table that grows costs):
@@ -52,16 +61,21 @@ local function drop(self, entry)
   return true
 end
 
+local function tell(self, follower, message, err)
+  follower.left = follower.left - 1
+  if err and not follower.err then
+    follower.message, follower.err = message, err
+  end
+  if follower.left == 0 then self.pump:deliver(follower) end
+end
+
 -- Tell those who flush, and whoever keeps it, that this one is answered, or that it
 -- never will be.
 local function tell_followers(self, entry, message, err)
   if err and entry.keeper then entry.keeper:failed(entry, message, err) end
-  for _, follower in ipairs(entry.followers or {}) do
-    follower.left = follower.left - 1
-    if err and not follower.err then
-      follower.message, follower.err = message, err
-    end
-    if follower.left == 0 then self.pump:deliver(follower) end
+  if entry.follower then tell(self, entry.follower, message, err) end
+  for _, follower in ipairs(entry.followers or NONE) do
+    tell(self, follower, message, err)
   end
 end
 
@@ -123,14 +137,18 @@ end
 function methods:follow(entry, follower)
   follower.left = follower.left or 0
   if self.open.of[entry.id] ~= entry then return end
-  local followers = entry.followers or {}
-  entry.followers = followers
-  followers[#followers + 1] = follower
   follower.left = follower.left + 1
+  if not entry.follower then -- nearly always there is one at most
+    entry.follower = follower
+    return
+  end
+  entry.followers = entry.followers or {}
+  table.insert(entry.followers, follower)
 end
 
 local function unfollow(entry, follower)
-  local followers = entry.followers or {}
+  if entry.follower == follower then entry.follower = nil end
+  local followers = entry.followers or NONE
   for i = #followers, 1, -1 do
     if followers[i] == follower then table.remove(followers, i) end
   end

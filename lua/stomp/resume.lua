@@ -120,7 +120,7 @@ local function resubscribe(self, subscription, on_trial)
   end
   local entry, trial = subscription.confirming, nil
   if on_trial and not entry then
-    trial = client.receipts:expect("SUBSCRIBE " .. subscription.destination)
+    trial = client.receipts:expect("SUBSCRIBE", subscription.destination)
     entry = trial
   end
   if entry then headers.receipt = entry.id end

@@ -289,7 +289,7 @@ function methods:commit(options)
   local headers, confirm, entry = {}, options.confirm, nil
   if confirm == nil then confirm = #self.fate.entries > 0 end
   if confirm then
-    entry = client.receipts:expect("COMMIT " .. self.id)
+    entry = client.receipts:expect("COMMIT", self.id)
     headers.receipt = entry.id
   end
   local ok, message, err = finish(self, "COMMIT", "committed", timeout, headers)
