@@ -28,6 +28,13 @@ local function over(ended, what, fields)
   return nil, ended.message, err
 end
 
+--- A call that began after the connection had ended: kind closed, and why it ended.
+local function after_end(ended, what)
+  local why = ended.message and (" (%s)"):format(ended.message) or ""
+  return errors.failure("closed", what .. ": the connection is closed" .. why,
+    { cause = ended.err })
+end
+
 --- What was in flight on a connection that is no more: message, err of kind
 -- closed. `message, err`: why it ended; nil: we closed it.
 local function lost(message, err)
@@ -42,4 +49,6 @@ local function raised(value, traceback)
   return errors.new("handler", text, { traceback = traceback, value = value })
 end
 
-return { late = late, over = over, lost = lost, raised = raised }
+return {
+  late = late, over = over, after_end = after_end, lost = lost, raised = raised,
+}

@@ -68,11 +68,10 @@ local function transmit_later(client, timeout, command, what, headers, body,
 end
 
 -- Whether the link would not take a frame because it has ended, and another one
--- is being made.
+-- is being made. What came before the end is routed: an ERROR says why.
 local function is_lost(client, err)
   local pump = client.pump
-  if not client.reconnector.options or err.kind == "invalid"
-    or err.kind == "limit" then return false end
+  if err.kind == "invalid" or err.kind == "limit" then return false end
   if not pump.down then pump:notice_end() end
   return pump.down and not pump.ended
 end
@@ -90,6 +89,7 @@ end
 local function transmit_in_turn(client, timeout, command, what, headers, body, options,
                                 entry, on_sent)
   local pump = client.pump
+  if pump.ended then return failures.after_end(pump.ended, command .. " " .. what) end
   local deadline, left = pump.loop.now() + timeout, timeout
   local ok, message, err
   repeat
@@ -114,9 +114,11 @@ local function transmit_in_turn(client, timeout, command, what, headers, body, o
     if client.watched then client:sent(command, headers, body) end
     return true
   end
-  if ok == nil then return nil, message, err end
   what = command .. " " .. what
-  if pump.ended then return failures.over(pump.ended, what) end
+  if pump.ended and (not err or err.kind == "closed") then
+    return failures.over(pump.ended, what)
+  end
+  if ok == nil then return nil, message, err end
   return failures.late(what .. ": no room in the outbox", timeout)
 end
 
