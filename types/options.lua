@@ -72,6 +72,8 @@
 ---@field initial? boolean the first connection is tried again, too [false]
 
 ---@class stomp.options.attempt
+---@field number integer from 1, of this outage
+---@field err? stomp.Error how the last connection or attempt failed
 ---@field url string
 ---@field login? string
 ---@field passcode? string

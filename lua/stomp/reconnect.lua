@@ -47,9 +47,10 @@ end
 
 -- ---- One attempt ----
 
+-- What before_connect is given, and may change but for number and err.
 local attempt_types = {
   url = "string", login = "string", passcode = "string", headers = "table",
-  upgrade_headers = "table",
+  upgrade_headers = "table", number = "number", err = "table",
 }
 
 local function check_attempt(attempt)

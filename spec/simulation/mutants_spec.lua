@@ -1,18 +1,24 @@
 -- SPDX-License-Identifier: MIT
 -- The simulation can fail: bugs made on purpose are found, each within some seeds.
+local backlog_module = require "stomp.backlog"
 local core = require "stomp.core"
 local destinations = require "stomp.broker.destinations"
+local pipeline_module = require "stomp.pipeline"
 local pump_module = require "stomp.pump"
 local queue = require "stomp.queue"
 local receipts_module = require "stomp.receipts"
 local router_module = require "stomp.router"
 local simulation = require "spec.simulation.simulation"
+local link_module = require "stomp.testing.link"
 local subscription_module = require "stomp.subscription"
 
 -- The methods of a module's objects.
 local function methods_of(object) return getmetatable(object).__index end
 
 local loop = { condition = function() return {} end }
+local backlog = methods_of(backlog_module.new({}, 1))
+local link = methods_of(link_module.new({ gone = true }))
+local pipeline = methods_of(pipeline_module.new({ settings = {} }))
 local pump = methods_of(pump_module.new(loop))
 local receipts = methods_of(receipts_module.new({}))
 local router = methods_of(router_module.new({}, {}, {}))
@@ -38,7 +44,8 @@ local function found(seeds)
   return nil
 end
 
--- { what, owner, method, bug(original), what it is found by ("": one thing or another) }
+-- { what, owner, method, bug(original), what it is found by ("": one thing or another),
+-- within so many seeds [200] }
 local bugs = {
   { "a RECEIPT settles another send", receipts, "settle", function(settle)
     return function(self, id, frame)
@@ -82,7 +89,7 @@ local bugs = {
   end, "" },
   { "who leaves the pump hands it to nobody", pump, "hand_over", function()
     return function() end
-  end, "no answer" },
+  end, "nobody for the link" },
   { "a waiter is not woken", pump, "deliver", function(deliver)
     local n = 0
     return function(self, waiter, value)
@@ -110,14 +117,43 @@ local bugs = {
       for _, message in ipairs(unacked) do message.redelivered = false end
     end
   end, "again" },
+  { "the backlog has no limit", backlog, "add", function(add)
+    return function(self, ...)
+      self.limit = math.huge
+      return add(self, ...)
+    end
+  end, "wait for the next connection, and may be" },
+  { "the backlog forgets what has left it", backlog, "remove", function(remove)
+    return function(self, item)
+      local bytes = self.bytes
+      remove(self, item)
+      self.bytes = bytes
+    end
+  end, "bytes are counted that wait for the next connection" },
+  { "any number of sends is to be confirmed later", pipeline, "make_room", function()
+    return function(_, _, timeout) return timeout end
+  end, "to be confirmed later", 1000 },
+  { "messages that were taken count in the inbox", link, "release", function()
+    return function() end
+  end, "counted in the inbox" },
+  { "who waits for reading is counted twice", pump, "deliver", function(deliver)
+    return function(self, waiter, value)
+      if waiter.control and waiter.at then self.control = self.control + 1 end
+      return deliver(self, waiter, value)
+    end
+  end, "need reading" },
+  { "RECEIPTs that nobody waits for any more stay", receipts, "forget", function()
+    return function() end
+  end, "left in a closed client" },
 }
 
 describe("the simulation finds it when", function()
   for _, bug in ipairs(bugs) do
     it(bug[1], function()
       with(bug[2], bug[3], bug[4], function()
-        local complaint = found(200)
-        assert(complaint, "not found in 200 seeds")
+        local seeds = bug[6] or 200
+        local complaint = found(seeds)
+        assert(complaint, ("not found in %d seeds"):format(seeds))
         assert.truthy(complaint:find(bug[5], 1, true), complaint)
       end)
     end)

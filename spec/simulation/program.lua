@@ -91,8 +91,9 @@ function actions.confirm(self, connection)
 end
 
 function actions.bursts(self, connection)
-  local confirm = self.sim.scenario.confirm
-  for _ = 1, self.random:upto(8) do
+  local confirm, floods = self.sim.scenario.confirm, self.sim.scenario.floods
+  if floods then self.sim:cut() end
+  for _ = 1, self.random:upto(floods and 40 or 8) do
     self.sim:spawn(function() self:send(connection, confirm) end)
   end
 end
@@ -158,8 +159,7 @@ function actions.transactions(self, connection)
     if not ok then sim:failed("abort", message, err) end
     return
   end
-  local ok
-  local _
+  local ok, _
   ok, _, err = self:ask(connection, "commit", timeout, t.commit, t,
     { timeout = timeout, confirm = true })
   for _, id in ipairs(ids) do
@@ -390,7 +390,7 @@ end
 
 -- ---- Connections
 
--- A connection is over: what was not confirmed may be sent again.
+-- A connection is over: what was not confirmed may come twice.
 function methods:doubt(connection)
   for id in pairs(connection.pending) do self.sim:log("uncertain", id) end
 end
@@ -456,7 +456,7 @@ function methods:connect()
     return false
   end
   sim:note("connected", self.name, client.session)
-  sim.on_client(client)
+  sim:add_client(client)
   connection.client, connection.up_since = client, sim.world:now()
   self.client, self.connection = client, connection
   if sim.scenario.requests then self:answer() end

@@ -58,6 +58,7 @@ local function new(random)
     concurrency = when(random, 0.25, function() return 1 + random:upto(3) end),
     ordered = on(0.5), later = on(0.3), idempotent = on(0.2), looks = on(0.2),
     hangs = on(0.1), quits = on(0.15), iterates = on(0.2), compression = on(0.05),
+    floods = fault(0.15), -- bursts are more than limits.outbox, and begin with a cut
   }
 end
 

@@ -7,13 +7,14 @@
 -- Invariants, besides the checker's (spec/support/checker.lua): each call returns
 -- by its time-out; a task that waits is never forgotten; links keep to their
 -- limits; errors are of the kinds that the faults explain; in the end the broker
--- and the network hold nothing.
+-- and the network hold nothing; and those of watch.lua, after each step.
 local ordered = require "spec.simulation.ordered"
 
 local checker_module = require "spec.support.checker"
 local program = require "spec.simulation.program"
 local scenario_module = require "spec.simulation.scenario"
 local testing = require "stomp.testing"
+local watch = require "spec.simulation.watch"
 
 local methods = {}
 local mt = { __index = methods }
@@ -106,6 +107,19 @@ function methods:call(what, seconds, f, ...)
     return ...
   end
   return done(f(...))
+end
+
+--- A program wants to be cut off.
+function methods:cut()
+  self:note("fault", "floods")
+  self.world.network:cut()
+  self.disturbed = self.world:now()
+end
+
+--- A client was made.
+function methods:add_client(client)
+  self.clients[#self.clients + 1] = client
+  self.on_client(client)
 end
 
 --- A task of a program; an error in it is a complaint.
@@ -250,6 +264,27 @@ local function look_round(self)
   end
 end
 
+-- Do this check of watch.lua for each client that was made.
+local function check_clients(self, check)
+  for _, client in ipairs(self.clients) do
+    check(client, function(...) self:complain(...) end)
+  end
+end
+
+-- After each step, and before time passes.
+local function watch_steps(self)
+  local network, clock = self.world.network, self.world.clock
+  local settle, next_time = network.settle, clock.next_time
+  network.settle = function(that)
+    settle(that)
+    check_clients(self, watch.step)
+  end
+  clock.next_time = function(that)
+    check_clients(self, watch.idle)
+    return next_time(that)
+  end
+end
+
 local function keep_watch(self)
   while not self.finished do
     self.world:sleep(self.scenario.seconds / 20 + 0.1)
@@ -333,6 +368,7 @@ local function run(self)
   self.world:close()
   self.world:sleep(5)
   check_leftovers(self)
+  check_clients(self, watch.over)
   self.finished = true
 end
 
@@ -375,7 +411,7 @@ local function simulate(seed, options)
     checker = checker_module.new {
       exact = true, loses = program.loses,
     },
-    programs = {}, calls = {}, n_calls = 0,
+    programs = {}, clients = {}, calls = {}, n_calls = 0,
     n_harms = 0, disturbed = 0, nacked = {}, keys = {}, n_tasks = 0, task_ended = world.loop.condition(),
     lines = options.log and {} or nil,
     on_client = options.on_client or function() end,
@@ -386,6 +422,7 @@ local function simulate(seed, options)
     self.second.engine = self.broker.engine
   end
   watch_broker(self)
+  watch_steps(self)
   world.network:set { latency = scenario.latency, jitter = scenario.jitter, piece = scenario.piece }
   world.network.on_line = function(line) on_line(self, line) end
   if options.on_world then options.on_world(world) end
