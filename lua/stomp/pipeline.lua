@@ -111,7 +111,7 @@ function methods:make_room(size, timeout)
   return math.max(deadline - now(), 0)
 end
 
---- This one was sent. entry.size: the bytes that are kept with it, or nil.
+--- This one is being sent. entry.size: the bytes that are kept with it, or nil.
 function methods:expect(entry)
   queue.push(self.entries, entry)
   self.bytes = self.bytes + (entry.size or 0)

@@ -224,13 +224,13 @@ local function transmit_pipelined(client, timeout, destination, headers, body,
     keep(entry, "SEND", headers, body, options)
     entry.size = #body
   end
+  pipeline:expect(entry) -- before it waits: its room is taken
   ok, message, err = transmit(client, timeout, "SEND", destination, headers, body,
     options, entry)
   if not ok then
     client.receipts:forget(entry)
     return nil, message, err
   end
-  pipeline:expect(entry)
   return true
 end
 
