@@ -66,28 +66,39 @@ tools/rabbitmq.sh start "$broker" >$out/rabbitmq.log
 trap 'kill $server 2>/dev/null; tools/rabbitmq.sh stop "$broker" >/dev/null 2>&1' \
   EXIT INT TERM
 rabbit=$(cat "$broker/url")
-: >$out/confirm
-n=0
-while [ $n -lt "$runs" ]; do
-  lua5.4 bench/confirm.lua "$rabbit" 100 20000 1000 1 guest guest >>$out/confirm
-  for way in unconfirmed confirmed; do
-    echo "js-$way" "$(node $out/stompjs.mjs $way "$rabbit" 100 20000 1000 guest guest)" \
-      >>$out/confirm
+port=${rabbit##*:}
+port=${port%%/*}
+
+confirming() { # SIZE COUNT: each way in turn, the best of each
+  : >$out/confirm
+  n=0
+  while [ $n -lt "$runs" ]; do
+    lua5.4 bench/confirm.lua "$rabbit" "$1" "$2" 1000 1 guest guest >>$out/confirm
+    lua5.4 bench/bound.lua "$port" "$1" "$2" 1000 guest guest >>$out/confirm
+    for way in unconfirmed confirmed; do
+      echo "js-$way" "$(node $out/stompjs.mjs $way "$rabbit" "$1" "$2" 1000 guest guest)" \
+        >>$out/confirm
+    done
+    n=$((n + 1))
   done
-  n=$((n + 1))
-done
+  awk -v size="$1" '
+    $2 > rate[$1] { rate[$1] = $2; cpu[$1] = $3 }
+    function row(title, way, bare) {
+      printf "%5d B, %-24s %8.0f msg/s %8.2f us | unconfirmed %8.0f msg/s | %3.0f %%\n",
+        size, title, rate[way], cpu[way], rate[bare], 100 * rate[way] / rate[bare]
+    }
+    END {
+      row("1,000 tasks that wait", "confirmed", "unconfirmed")
+      row("confirm later and flush", "flushed", "unconfirmed")
+      row("bytes made before", "bound-confirmed", "bound-unconfirmed")
+      row("stompjs", "js-confirmed", "js-unconfirmed")
+      printf "         %.1f x stompjs, 1/%.1f CPU\n", rate["confirmed"] / rate["js-confirmed"],
+        cpu["js-confirmed"] / cpu["confirmed"]
+    }' $out/confirm
+}
+
 echo
 echo "1,000 confirmed sends in flight on RabbitMQ, and unconfirmed ones beside"
-awk '
-  $2 > rate[$1] { rate[$1] = $2; cpu[$1] = $3 }
-  function row(title, way, bare) {
-    printf "%-24s %8.0f msg/s %8.2f us | unconfirmed %8.0f msg/s | %3.0f %%\n",
-      title, rate[way], cpu[way], rate[bare], 100 * rate[way] / rate[bare]
-  }
-  END {
-    row("confirm, 1000 tasks", "confirmed", "unconfirmed")
-    row("confirm later and flush", "flushed", "unconfirmed")
-    row("stompjs", "js-confirmed", "js-unconfirmed")
-    printf "%.1f x stompjs, 1/%.1f CPU\n", rate["confirmed"] / rate["js-confirmed"],
-      cpu["js-confirmed"] / cpu["confirmed"]
-  }' $out/confirm
+confirming 100 20000
+confirming 4096 10000
+confirming 16384 4000
