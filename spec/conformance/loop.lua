@@ -300,6 +300,34 @@ local function task_suite(host, it)
     end)
   end)
 
+  local is_scoped = coroutine.close ~= nil -- luacheck: ignore 143 (from 5.4 on)
+  local scope = is_scoped and load [[
+    local f, on_close = ...
+    local owned <close> = setmetatable({}, { __close = on_close })
+    f()
+  ]]
+
+  it("leaves the scopes of a task that an error ends, before it is told; they may wait", function()
+    if not scope then return end -- before Lua 5.4
+    host.run(function()
+      local log = log_of(loop)
+      for i, last in ipairs { false, "of the scope" } do
+        loop.spawn(function()
+          scope(function() error("culprit " .. i) end, function()
+            loop.sleep(0.001)
+            log.add("left")
+            if last then error(last) end
+          end)
+        end, function(traceback, value)
+          assert.truthy(traceback:find("culprit " .. i, 1, true))
+          log.add(value:match(last or "culprit") and "told" or value)
+        end)
+        log.await(2 * i)
+      end
+      assert.equal("left told left told", log.text())
+    end)
+  end)
+
   it("knows its own tasks", function()
     host.run(function()
       assert.is_true(loop.running())

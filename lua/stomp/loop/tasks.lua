@@ -79,8 +79,17 @@ end
 
 -- ---- Tasks
 
+-- An error leaves a coroutine as it is; its `<close>` variables (Lua 5.4) end with it.
+-- They may wait: they run outside of any task, so that a wait drives the loop.
+local close = coroutine.close -- luacheck: ignore 143 (from 5.4 on)
+
 local function failed(task, value)
   local text = debug.traceback(task.co, tostring(value))
+  local ok, last = true, value
+  if close then ok, last = close(task.co) end
+  if not ok and last ~= value then -- an error in one of them is the task's, as in a scope
+    value, text = last, ("%s\n(while its scopes were left after: %s)"):format(tostring(last), text)
+  end
   if task.on_error then return task.on_error(text, value) end
   error(text, 0)
 end
