@@ -205,6 +205,15 @@ local function prepare(self, reply, left)
   return place, id
 end
 
+-- A request goes out on one connection only. Where nobody waited meanwhile, that it is
+-- lost was not noticed yet.
+local function await_connection(self, timeout)
+  local pump = self.client.pump
+  if not pump.down and pump.link:info().state == "closed" then pump:notice_end() end
+  if pump.ended or not pump.down then return true end
+  return self.client.reconnector:await_up("request", timeout)
+end
+
 --- client:request; misuse raises at `level`.
 function methods:request(destination, body, options, level)
   options = check.options(options, request_options, level + 1)
@@ -215,10 +224,8 @@ function methods:request(destination, body, options, level)
   local pump = client.pump
   local timeout = options.timeout or client.settings.confirm_timeout
   local deadline = pump.loop.now() + timeout
-  if pump.down and not pump.ended then
-    ok, message, err = client.reconnector:await_up("request", timeout)
-    if not ok then return nil, message, err end
-  end
+  ok, message, err = await_connection(self, timeout)
+  if not ok then return nil, message, err end
   local function left() return math.max(deadline - pump.loop.now(), 0) end
   local place, id
   place, id, err = prepare(self, reply, left())
