@@ -40,6 +40,20 @@ local function check(name, value, level)
   return true
 end
 
+-- What a list of {name, value} has that would not be sent: a header by name beside it,
+-- or one behind a gap. Nil: nothing.
+local function stray(list)
+  local n = 0
+  for _ in ipairs(list) do n = n + 1 end
+  for key in pairs(list) do
+    if type(key) ~= "number" then
+      return ("a list of headers has '%s' beside it"):format(tostring(key))
+    elseif key > n then
+      return ("a list of headers has a gap before %d"):format(key)
+    end
+  end
+end
+
 --- What is wrong with the types of a table, or list of {name, value}, of headers;
 -- nil: nothing.
 local function fault(given)
@@ -57,6 +71,20 @@ local function fault(given)
     local text = fault_of(pair[1], pair[2])
     if text then return text end
   end
+  return stray(given)
+end
+
+-- Whether a program may add this header to `ours`; as check. An option may say one
+-- thing (prefetch) and the header that it sets another.
+local function check_beside(ours, name, value, level)
+  local ok, message, err = check(name, value, level + 1)
+  if not ok then return nil, message, err end
+  local set = ours[name]
+  if set ~= nil and tostring(set) ~= tostring(value) then
+    return errors.failure("invalid",
+      ("header %s is set to %s by this call's options"):format(name, tostring(set)))
+  end
+  return true
 end
 
 local function join_list(given, ours, level)
@@ -67,15 +95,17 @@ local function join_list(given, ours, level)
       error("a list of headers has {name, value} in it, got " .. type(pair),
         level + 1)
     end
-    local ok, message, err = check(pair[1], pair[2], level + 1)
+    local ok, message, err = check_beside(ours, pair[1], pair[2], level + 1)
     if not ok then return nil, message, err end
     list[#list + 1] = pair
   end
+  local text = stray(given)
+  if text then error(text, level + 1) end
   return list
 end
 
---- Add the program's headers (a table, a list of {name, value}, or nil) to
--- `ours`, which is consumed; ours win over the same name. Misuse raises at `level`, counted as error does.
+--- Add the program's headers (a table, a list of {name, value}, or nil) to `ours`,
+-- which is consumed. Misuse raises at `level`, counted as error does.
 -- @treturn[1] table for link:send
 -- @treturn[2] nil, message, err: invalid
 local function join(given, ours, level)
@@ -89,9 +119,9 @@ local function join(given, ours, level)
     return list, message, err
   end
   for name, value in pairs(given) do
-    local ok, message, err = check(name, value, level)
+    local ok, message, err = check_beside(ours, name, value, level)
     if not ok then return nil, message, err end
-    if ours[name] == nil then ours[name] = value end
+    ours[name] = value
   end
   return ours
 end

@@ -70,6 +70,8 @@ describe("client:send", function()
       { nil, "x" }, { "/a", nil }, { "/a", 5 }, { "/a", "x", 5 },
       { "/a", "x", { a = {} } }, { "/a", "x", { [true] = 5 }, says = "names are strings" },
       { "/a", "x", { 5 }, says = "{name, value}" },
+      { "/a", "x", { { "a", "1" }, b = "2" }, says = "'b' beside it" },
+      { "/a", "x", { { "a", "1" }, nil, { "b", "2" } }, says = "a gap before 3" },
       { "/a", "x", nil, { queue = 1 }, says = "option 'queue'" }, { "/a", "x", nil, { confirm = 1 } },
       { "/a", "x", nil, { confirm = "twice" } },
     }

@@ -45,6 +45,23 @@ describe("client:subscribe", function()
     assert.is_nil(active["prefetch-count"])
   end)
 
+  it("refuses a header that says something else than the option that sets it", function()
+    local client, _, net = fixture.connect({}, {
+      CONNECT = function(server) server:accept { server = "RabbitMQ/3.10.8" } end,
+    })
+    for options, culprit in pairs {
+      [{ prefetch = 5, headers = { ["prefetch-count"] = 7 } }] = "prefetch-count is set to 5",
+      [{ prefetch = 5, headers = { { "prefetch-count", 7 } } }] = "prefetch-count is set to 5",
+      [{ stream = "first", headers = { ["x-stream-offset"] = "last" } }] = "x-stream-offset is set to first",
+    } do
+      local err = fixture.failure("invalid", client:subscribe("/queue/a", options))
+      assert.truthy(err.message:find(culprit, 1, true), err.message)
+    end
+    assert.same({}, net.server:got("SUBSCRIBE"))
+    assert(client:subscribe("/queue/a", { prefetch = 5, headers = { ["prefetch-count"] = "5", n = 1 } }))
+    assert.equal("5", net.server:got("SUBSCRIBE")[1].headers["prefetch-count"])
+  end)
+
   it("waits for the RECEIPT where asked to, and undoes what nobody answers", function()
     local client, _, net = fixture.connect()
     assert(client:subscribe("/queue/a", { confirm = true }))
