@@ -19,7 +19,7 @@
 ---@field proxy? string|false URL; nil: from the environment; false: none
 ---@field compression? boolean permessage-deflate [false]
 ---@field reconnect? boolean|stomp.options.connect.reconnect [false]
----@field before_connect? fun(attempt: stomp.options.attempt) before each attempt; may wait and change it
+---@field before_connect? fun(attempt: stomp.options.attempt): any, string? before each attempt; may wait and change it; `nil, reason` fails it
 ---@field limits? stomp.options.connect.limits
 ---@field on_invalid_frame? "close"|"ignore" ["close"]
 ---@field escape_connect? boolean for a RabbitMQ password with a backslash [false]

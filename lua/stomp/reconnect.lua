@@ -72,7 +72,8 @@ local function check_attempt(attempt)
 end
 
 -- Call before_connect, which may wait, so in a task of its own: an error in it is
--- a failure of the attempt. (Lua 5.1 cannot wait inside pcall.)
+-- a failure of the attempt, and of all; a reason that it returns (nil, "no token") of
+-- this one. (Lua 5.1 cannot wait inside pcall.)
 local function prepare(self, attempt)
   local pump, f = self.pump, self.client.settings.before_connect
   local problem, is_done = nil, false
@@ -81,7 +82,10 @@ local function prepare(self, attempt)
     self.pause:signal()
   end
   pump.loop.spawn(function()
-    f(attempt)
+    local ok, reason = f(attempt)
+    if not ok and reason ~= nil then
+      problem = errors.new("handler", "before_connect: " .. tostring(reason), { value = reason })
+    end
     leave()
   end, function(traceback, value)
     problem = failures.raised(value, traceback)

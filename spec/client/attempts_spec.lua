@@ -140,6 +140,28 @@ describe("attempts to reconnect", function()
     end
   end)
 
+  it("go on after one for which before_connect returned a reason", function()
+    local seen = {}
+    local client, loop, net
+    local function prepare(attempt)
+      if not client then return end
+      seen[#seen + 1] = tostring(attempt.err)
+      if attempt.number == 1 then return nil, "no token" end
+      return attempt.number
+    end
+    client, loop, net = connect { before_connect = prepare }
+    net.server:close(1000)
+    loop.run(function() client:receive(9) end)
+    assert.equal("connected", client.state)
+    assert.equal("handler: before_connect: no token", seen[2])
+    assert.equal(2, #net.servers)
+
+    local err = fixture.failure("handler", stomp.connect("ws://a/ws", { loop = loop, transport = net,
+      proxy = false, before_connect = function() return false, "no token" end }))
+    assert.is_nil(err.permanent)
+    assert.equal(2, #net.servers)
+  end)
+
   it("end where before_connect gives headers that are none", function()
     local loop, net = fixture.net()
     fixture.failure("invalid", stomp.connect("ws://a/ws", { loop = loop,
