@@ -94,6 +94,9 @@ local function settle(self, message, how, transaction, level)
   end
   if self.acknowledging then
     return settle_by_send(self, message, how, within)
+  elseif self.stream and how == "nack" then -- RabbitMQ would end the connection
+    return errors.failure("invalid", "nack: a stream keeps its messages: subscribe again"
+      .. " at this one's offset to read it again")
   end
   local timeout = client.settings.confirm_timeout
   ok, text, err = room.push(pump, timeout, how, true, nil, how, message, headers)

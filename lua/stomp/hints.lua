@@ -82,7 +82,8 @@ local rows = {
   { kind = "closed", code = 1007, fits = sent_text,
     hint = "with binary = \"never\" a body that is no UTF-8 cannot be sent" },
   { kind = "closed", code = 1000, says = "stomp died", fits = settling,
-    hint = "RabbitMQ closes so for an ACK that it does not expect" },
+    hint = "RabbitMQ closes so for an ACK that it does not expect, and for any NACK of a"
+      .. " stream's message" },
   { kind = "closed", code = 1000, says = "stomp died", fits = to_a_name,
     hint = refusal },
   { kind = "closed", code = 1000, says = "stomp died", when = "connected",

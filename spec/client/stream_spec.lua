@@ -57,6 +57,17 @@ describe("a stream", function()
     assert.same({ "offset=4" }, offsets(net.server))
   end)
 
+  it("takes no NACK, which ends the connection on RabbitMQ", function()
+    local client, _, net = connect()
+    local stream = assert(client:subscribe("/queue/s", { stream = "first" }))
+    net.server:message(stream.id, "m5", { ["x-stream-offset"] = "5" })
+    local message = assert(stream:receive(1))
+    fixture.failure("invalid", message:nack())
+    fixture.failure("invalid", message:nack(assert(client:begin())))
+    assert.same({}, net.server:got("NACK"))
+    assert.is_true(message:ack())
+  end)
+
   it("is not read without acknowledgements, by many at a time, from nowhere", function()
     local client = fixture.connect()
     local function nothing() end
