@@ -81,12 +81,23 @@ local function leave_down(client)
     ("%d queued sends are lost: there was no connection"):format(lost))
 end
 
+local function how_it_ended(pump)
+  local ended = pump.ended
+  if ended.clean then return true end
+  return nil, ended.message, ended.err
+end
+
 --- client:disconnect.
 local function disconnect(client, timeout)
   timeout = timeout or DISCONNECT_TIMEOUT
   local pump = client.pump
   local deadline = pump.loop.now() + timeout
   if pump.ended then return true end
+  client:look()
+  if pump.ended then
+    client.events:settle(pump.loop.now() + HANDLER_GRACE)
+    return how_it_ended(pump)
+  end
   if pump.down then return leave_down(client) end
   local ok, message, err = true, nil, nil
   if client.leaving then
@@ -146,8 +157,7 @@ local function join(client, deadline, timeout)
   local pump = client.pump
   pump:wait(pump:waiter("the end", true), deadline)
   if not pump.ended then return failures.late("drain: not done", timeout) end
-  if pump.ended.clean then return true end
-  return nil, pump.ended.message, pump.ended.err
+  return how_it_ended(pump)
 end
 
 --- client:drain.

@@ -66,6 +66,13 @@ function methods:introduce(frame)
   self.events:fire("connected", self, self.url)
 end
 
+--- Where nobody waited meanwhile, an end of the connection was not noticed.
+-- @local
+function methods:look()
+  local pump = self.pump
+  if not pump.down and pump.link:info().state == "closed" then pump:notice_end() end
+end
+
 --- The connection was lost, and another one will be made.
 -- @local
 function methods:link_lost(ended)

@@ -205,11 +205,10 @@ local function prepare(self, reply, left)
   return place, id
 end
 
--- A request goes out on one connection only. Where nobody waited meanwhile, that it is
--- lost was not noticed yet.
+-- A request goes out on one connection only, so it must not be one that is lost.
 local function await_connection(self, timeout)
   local pump = self.client.pump
-  if not pump.down and pump.link:info().state == "closed" then pump:notice_end() end
+  self.client:look()
   if pump.ended or not pump.down then return true end
   return self.client.reconnector:await_up("request", timeout)
 end
