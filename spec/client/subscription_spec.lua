@@ -38,6 +38,10 @@ describe("client:subscribe", function()
       assert(client:subscribe("/queue/a", { prefetch = 5 }))
       return net.server:got("SUBSCRIBE")[1].headers
     end
+    for _, unknown in ipairs { "ActiveMQ-Artemis/2.40.0", "fake/1" } do -- both: each ignores the other's
+      local headers = headers_at(unknown)
+      assert.same({ "5", "5" }, { headers["prefetch-count"], headers["activemq.prefetchSize"] })
+    end
     local rabbit, active = headers_at "RabbitMQ/3.10.8", headers_at "ActiveMQ/5.17.2"
     assert.equal("5", rabbit["prefetch-count"])
     assert.is_nil(rabbit["activemq.prefetchSize"])
