@@ -230,7 +230,9 @@ function methods:run(timeout)
     pump:wait(pump:waiter("run"), timeout and pump.loop.now() + timeout)
   end
   local ended = pump.ended
-  if not ended then return failures.late("run: still connected", timeout) end
+  if not ended then
+    return errors.failure("timeout", ("run: still connected after %g s"):format(timeout))
+  end
   leaving.settle(self)
   if ended.clean then return true end
   return nil, ended.message, ended.err
