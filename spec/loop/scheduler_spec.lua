@@ -162,6 +162,27 @@ describe("the built-in loop", function()
       far:close()
     end)
 
+    it("asks once with a time-out of 0", function()
+      local near, far = socket_pair.new()
+      assert.is_false(scheduler.wait(far, 0))
+      near:write("x")
+      assert.is_true(scheduler.wait(far, 0))
+      near:close()
+      far:close()
+    end)
+
+    it("says true for what came while the time was over", function()
+      local near, far = socket_pair.new()
+      scheduler.spawn(function() -- it does not rest until then
+        local over = scheduler.now() + 0.02
+        repeat until scheduler.now() > over
+        near:write("x")
+      end)
+      assert.is_true(scheduler.wait(far, 0.01))
+      near:close()
+      far:close()
+    end)
+
     it("waits for a condition that a task signals", function()
       local condition = scheduler.condition()
       scheduler.spawn(function()

@@ -25,7 +25,7 @@ scheduler.random = lws.random
 -- @function wait
 -- @param pollable has `pollfd` and `events` (`"r"`, `"w"`, `"rw"`), as values or as
 -- methods: a client's link, or `{ pollfd = 0, events = "r" }`
--- @tparam[opt] number timeout seconds; for ever without it
+-- @tparam[opt] number timeout seconds, 0 asks once; for ever without it
 -- @treturn boolean false when the time is over; true may come without need
 
 --- Wait.

@@ -62,19 +62,23 @@ local function set_timer(self, waiter, seconds)
   waiter.timed = true
 end
 
--- Wake what is due; seconds until the next, nil when there is none.
+-- Seconds until the next is due, nil when there is none.
+local function until_next(self)
+  local time = self.timers:next_time()
+  return time and math.max(time - self.now(), 0)
+end
+
+-- Wake what is due.
 local function fire_timers(self)
   local timers = self.timers
   local time = timers:next_time()
   local now = time and self.now()
-  while time do
-    if time > now then return time - now end
+  while time and time <= now do
     local waiter = timers:pop()
     waiter.timed = nil
     wake(self, waiter, false)
     time = timers:next_time()
   end
-  return nil
 end
 
 -- ---- Tasks
@@ -158,16 +162,18 @@ local function poll(self, timeout)
   end
 end
 
--- One round; false when nothing can ever happen any more.
+-- One round; false when nothing can ever happen any more. Descriptors come before
+-- times: what is ready when its time is over is ready.
 local function step(self, may_block)
   run_ready(self)
-  local timeout = fire_timers(self)
+  local timeout = until_next(self)
   if queue.size(self.ready) > 0 or not may_block() then
     timeout = 0
   elseif #self.fds == 0 and not timeout and not self.always_poll then
     return false
   end
   if #self.fds > 0 or timeout ~= 0 or self.always_poll then poll(self, timeout) end
+  fire_timers(self)
   return true
 end
 
