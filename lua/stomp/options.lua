@@ -43,6 +43,10 @@ local types = {}
 for name, option in pairs(known) do types[name] = option[1] end
 
 local heartbeat_types = { send = "number", receive = "number" }
+-- limits.outbox where it is not given: of a link (src/core/limits.h), and of what the
+-- client itself keeps to be sent.
+local OUTBOX = 8388608
+
 local limit_types = {
   frame = "number", headers = "number", header_line = "number",
   header_count = "number", inbox = "number", inbox_hard = "number",
@@ -159,6 +163,7 @@ local function read(given, level)
   end
   local beats = settings.heartbeat or {}
   settings.heartbeat = { send = beats.send or 10, receive = beats.receive or 10 }
+  settings.outbox = (settings.limits or {}).outbox or OUTBOX
   settings.reconnect = read_reconnect(settings.reconnect, level + 1)
   return settings
 end

@@ -15,7 +15,6 @@ local methods = {}
 local mt = { __index = methods }
 
 local MOST = 4096
-local OUTBOX = 8388608
 
 --- The pipeline of a client.
 local function new(client)
@@ -23,7 +22,7 @@ local function new(client)
     client = client,
     entries = queue.new(), -- in the order in which they were sent
     bytes = 0,             -- of the bodies that are kept with them
-    limit = (client.settings.limits or {}).outbox or OUTBOX,
+    limit = client.settings.outbox,
     line = queue.new(),    -- waiters of those who wait for room; the first waits for
                            -- RECEIPTs, the others for their turn
     failures = queue.new(), -- { serial, message, err } that no flush has told

@@ -18,8 +18,6 @@ local room = require "stomp.room"
 local methods = {}
 local mt = { __index = methods }
 
-local OUTBOX = 8388608
-
 --- What reconnects `client`. `options`: reconnect of connect with its defaults,
 -- or false; `urls`: the list, in the order in which it is tried.
 local function new(client, options, urls)
@@ -31,8 +29,7 @@ local function new(client, options, urls)
     urls = urls,
     backoff = options
       and backoff_module.new(options, chance.fractions(loop.random), #urls),
-    backlog = backlog_module.new(client.pump,
-      (client.settings.limits or {}).outbox or OUTBOX),
+    backlog = backlog_module.new(client.pump, client.settings.outbox),
     pause = loop.condition(), -- between attempts, and for before_connect
     next_url = 0,
     attempts = 0,      -- of this outage
