@@ -36,6 +36,7 @@ end
 local function count(client, message, how)
   local tie = message.owner
   if tie.unacked then tie.unacked:settled(message) end
+  client:fewer_in_hand()
   client.events:notify("acked", message, how)
 end
 

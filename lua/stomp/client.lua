@@ -65,6 +65,7 @@ local function new(loop, settings, urls, trace)
     reconnector = nil,
     leaving = false,
     draining = false,
+    drainer = nil, -- what a drain waits for that awaits acknowledgements
     n_subscriptions = 0,
     n_reconnects = 0,
     past = {},           -- counts of earlier links
@@ -187,10 +188,10 @@ function methods:flush(timeout)
     self.receipts:flush(self.pump.loop.now() + timeout, timeout))
 end
 
--- A message goes to the program: a stream is read on behind it.
+-- A message goes to the program.
 local function handed(message)
   local subscription = message.owner.subscription
-  if subscription.stream then subscription:handed(message) end
+  if subscription.notes then subscription:handed(message) end
   return message
 end
 
@@ -227,6 +228,7 @@ function methods:run(timeout)
   check.timeout(timeout, 2)
   local pump = self.pump
   if not pump.ended then
+    if not timeout then leaving.excuse_messages(self) end
     pump:wait(pump:waiter("run"), timeout and pump.loop.now() + timeout)
   end
   local ended = pump.ended
@@ -264,14 +266,15 @@ end
 -- ---- The way down ----
 
 --- Leave without losing anything: hand out nothing more, let handlers finish and
--- acknowledge (but the one that calls this), wait for outstanding receipts,
+-- acknowledge (but the one that calls this), wait until what other coroutines took by
+-- receive or messages is acknowledged or refused, wait for outstanding receipts,
 -- DISCONNECT. What was not handled comes back to others. Coroutines in receive and
 -- messages are told at once. Whatever happens, it is closed afterwards, but where
 -- another drain is under way: then this one waits for it.
 -- @tparam[opt] number timeout seconds; confirm_timeout without it
 -- @treturn[1] true [, "no receipt"] also when it was closed already
--- @treturn[2] nil, message, err: timeout (handlers still run, receipts are
--- missing)
+-- @treturn[2] nil, message, err: timeout (handlers still run, messages are not
+-- acknowledged, receipts are missing)
 -- @standard STOMP 1.2, "DISCONNECT"
 function methods:drain(timeout)
   check.timeout(timeout, 2)

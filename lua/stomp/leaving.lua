@@ -1,7 +1,8 @@
 -- SPDX-License-Identifier: MIT
 -- The two orderly ways down. `disconnect` waits for RECEIPTs that are awaited, then
 -- DISCONNECT. `drain` loses nothing: no message is begun any more, those that
--- handlers have are finished and acknowledged, and then the same. What was not
+-- handlers have are finished and acknowledged, those that coroutines took by receive
+-- are acknowledged or refused, and then the same. What was not
 -- begun is neither acknowledged nor refused: the broker gives it to others when the
 -- connection ends. (A NACK of it would bring it back here, and after an UNSUBSCRIBE
 -- RabbitMQ refuses ACKs.)
@@ -139,11 +140,50 @@ local function finish_handlers(client, deadline)
   return late
 end
 
--- A handler that waits for the end here is waited for by nobody.
+-- How many messages coroutines took and have not acknowledged, and one of their
+-- subscriptions.
+local function in_hand(client)
+  local n, found = 0, nil
+  for _, subscription in pairs(client.router.subscriptions) do
+    local noted = subscription.tie and subscription.tie.unacked
+    if noted and subscription:is_current() and not client.pump.down then
+      local more = noted:in_hand()
+      if more > 0 then n, found = n + more, subscription end
+    end
+  end
+  return n, found
+end
+
+-- Wait until they are none; how many are left at `deadline`. (A handler that has
+-- returned is done with its message, acknowledged or not: nobody can tell what it
+-- left to others from what failed.)
+local function finish_readers(client, deadline)
+  local pump = client.pump
+  local n, found = in_hand(client)
+  while n > 0 and not pump.ended and pump.loop.now() < deadline do
+    client.drainer = pump:waiter("messages are not acknowledged")
+    pump:wait(client.drainer, deadline)
+    client.drainer = nil
+    n, found = in_hand(client)
+  end
+  return n, found
+end
+
+--- The calling coroutine waits for the end: it acknowledges nothing meanwhile.
+local function excuse_messages(client)
+  for _, subscription in pairs(client.router.subscriptions) do
+    local noted = subscription.tie and subscription.tie.unacked
+    if noted then noted:excuse() end
+  end
+  client:fewer_in_hand()
+end
+
+-- Nor does a handler that waits for the end here come to its own.
 local function excuse(client)
   for _, subscription in ipairs(with_handlers(client)) do
     subscription.worker:excuse()
   end
+  excuse_messages(client)
 end
 
 -- It is over as it is.
@@ -175,6 +215,12 @@ local function drain(client, timeout)
     return give_up(client, ("handlers of %s (%s) still run"):format(late.id,
       late.destination), timeout)
   end
+  local n, left = finish_readers(client, deadline)
+  if pump.ended then return join(client, deadline, timeout) end
+  if n > 0 then
+    return give_up(client, ("%d messages not acknowledged (%s, %s)"):format(n, left.id,
+      left.destination), timeout)
+  end
   receipts:flush(deadline, timeout) -- who sent them learns what became of them
   if pump.ended then return join(client, deadline, timeout) end
   if receipts:due() > 0 then
@@ -183,4 +229,7 @@ local function drain(client, timeout)
   return disconnect(client, math.max(deadline - pump.loop.now(), 0))
 end
 
-return { settle = settle, disconnect = disconnect, drain = drain }
+return {
+  settle = settle, excuse_messages = excuse_messages, disconnect = disconnect,
+  drain = drain,
+}

@@ -81,6 +81,14 @@ function methods:link_lost(ended)
   self.requests:lost(ended.message, ended.err)
   self.receipts:lost(ended)
   self.router:lost()
+  self:fewer_in_hand()
+end
+
+--- Messages were acknowledged, or no longer can be: a drain that waits for that looks
+-- again.
+-- @local
+function methods:fewer_in_hand()
+  if self.drainer then self.pump:deliver(self.drainer) end
 end
 
 --- It is over.

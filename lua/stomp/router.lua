@@ -47,6 +47,7 @@ function methods:remove(subscription)
   self.subscriptions[id] = nil
   if self.n_left >= REMEMBER then self.left, self.n_left = {}, 0 end
   self.left[id], self.n_left = true, self.n_left + 1
+  self.client:fewer_in_hand()
 end
 
 -- ---- One connection after another ----

@@ -34,6 +34,11 @@ local mt = { __name = "stomp.subscription", __index = methods }
 
 -- ---- The handler ----
 
+-- A message of a stream was handled: reading it goes on after this one.
+local function handled(self, message)
+  self.offset = tonumber(message.headers["x-stream-offset"]) or self.offset
+end
+
 local function handle(self, message)
   local client = self.client
   self.pump.link:release(message)
@@ -42,7 +47,7 @@ local function handle(self, message)
     if not ok then client.events:fire("error", text, err) end
   end
   self.handler(message, client)
-  if self.stream then self:handed(message) end
+  if self.stream then handled(self, message) end
 end
 
 local function handler_failed(self, traceback, value)
@@ -85,6 +90,7 @@ local function new(client, id, destination, options, handler)
     closed = false,        -- we unsubscribed, or it was set aside
     failed = nil,          -- why it was set aside: { message, err }
     stream = options.stream, -- where to begin to read one, or nil
+    notes = nil,           -- who takes a message is noted, see handed
     offset = nil,          -- of the last message of a stream that was handled
     tie = nil,             -- what its messages are bound to, see renew
     sent_at = nil,         -- when SUBSCRIBE went out last
@@ -93,6 +99,7 @@ local function new(client, id, destination, options, handler)
     strikes = 0,           -- how often it did so, alone
   }, mt)
   if handler then self.worker = new_worker(self, options) end
+  self.notes = self.stream ~= nil or self.ack ~= "auto"
   if self.acknowledging then self.settled = setmetatable({}, { __mode = "k" }) end
   return self
 end
@@ -126,10 +133,13 @@ function methods:adopt_held(link)
   end
 end
 
---- A message of a stream was handled: reading it goes on after this one.
+--- The calling coroutine took a message, which, where it is to be acknowledged, it
+-- now works on.
 -- @local
 function methods:handed(message)
-  self.offset = tonumber(message.headers["x-stream-offset"]) or self.offset
+  if self.stream then handled(self, message) end
+  local noted = message.owner.unacked
+  if noted then noted:taken(message) end
 end
 
 --- The connection was lost. A stream is read again from the last message that was
@@ -286,7 +296,7 @@ function methods:receive(timeout)
   if self.handler or timeout then check_reader(self, "receive", timeout, 2) end
   local frame, message, err = take(self), nil, nil
   if not frame then frame, message, err = wait_for_message(self, timeout) end
-  if self.stream and frame then self:handed(frame) end
+  if self.notes and frame then self:handed(frame) end
   return frame, message, err
 end
 
@@ -295,7 +305,7 @@ local function next_message(self)
   local frame, message = take(self), nil
   if not frame then frame, message = wait_for_message(self) end
   if frame then
-    if self.stream then self:handed(frame) end
+    if self.notes then self:handed(frame) end
     return frame
   end
   local ended = self.pump.ended
