@@ -2,6 +2,7 @@
 -- stomp.broker: the listener and its sessions, over sockets.
 local broker_module = require "stomp.broker"
 local fixture = require "spec.support.fixture"
+local scheduler = require "stomp.loop.scheduler"
 local socket = require "socket"
 local stomp = require "stomp"
 
@@ -119,6 +120,27 @@ describe("the embedded broker", function()
     end)
     assert.equal("from another task", body)
     connect(broker):close()
+  end)
+
+  it("does not keep stomp.run from returning, open and with a session or none", function()
+    local late, client = false, nil
+    for _, with_session in ipairs { false, true } do
+      local own
+      own, client = stomp.run(function()
+        local open = listen()
+        scheduler.spawn(function()
+          stomp.sleep(patience)
+          if not open.closed then late = true end
+          open:close()
+        end, nil, true)
+        return open, with_session and connect(open) or nil
+      end)
+      assert.is_false(late, "it waited for the broker")
+      connect(own):close() -- it serves on whenever the loop runs
+      if client then assert(client:send("/queue/a", "", nil, { confirm = true })) end
+      own:close()
+    end
+    client:close()
   end)
 
   it("lets in only who has a login", function()
