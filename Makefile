@@ -124,8 +124,10 @@ install: $(MODULES) ## install for LUA_VERSION; DESTDIR and PREFIX are honoured
 	  install -D -m 755 "$$f" "$(DESTDIR)$(LUA_LIBDIR)/stomp/$$(basename $$f)" \
 	    || exit 1; done
 
+	# the first line names the interpreter that the modules are for: "lua" may be another
 	if [ "$(words $(MODULES))" != 1 ]; then \
-	  install -D -m 755 bin/stomp "$(DESTDIR)$(LUA_BINDIR)/stomp"; fi
+	  install -D -m 755 bin/stomp "$(DESTDIR)$(LUA_BINDIR)/stomp" && \
+	  sed -i '1s|env lua$$|env $(notdir $(LUA))|' "$(DESTDIR)$(LUA_BINDIR)/stomp"; fi
 
 uninstall: ## remove what install installed
 	rm -rf "$(DESTDIR)$(LUA_SHAREDIR)/stomp"

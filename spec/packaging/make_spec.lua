@@ -32,4 +32,12 @@ describe("make #packaging", function()
     needs_zlib ""
     assert.equal(stamp, run("stat -c %y '" .. folder .. "/obj/core/deflate.o'"))
   end)
+
+  it("installs a command that runs by the Lua that the modules are for", function()
+    local tree = folder .. "/tree"
+    run(("make -s install DESTDIR='%s' PREFIX=/usr"):format(tree))
+    local version = run "make -s --eval='print: ; @echo $(LUA)' print"
+    local first = run("head -n 1 '" .. tree .. "/usr/bin/stomp'")
+    assert.equal("#!/usr/bin/env " .. version:match "%S+", first:match "[^\n]+")
+  end)
 end)
