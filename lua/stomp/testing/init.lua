@@ -30,6 +30,10 @@ local world_options = { seed = "number" }
 local methods = {}
 local mt = { __name = "stomp.testing.world", __index = methods }
 
+function mt:__tostring()
+  return ("stomp.testing.world at %.3f s"):format(self.clock.time)
+end
+
 --- A new world.
 -- @tparam[opt] table options `seed` (a number: the same seed, the same run) [1]
 -- @treturn world

@@ -21,6 +21,10 @@
 local methods = {}
 local mt = { __index = methods }
 
+function mt:__tostring()
+  return ("stomp.testing.line since %.3f s"):format(self.opened)
+end
+
 -- Bytes of one direction under way.
 local WINDOW = 65536
 

@@ -16,6 +16,10 @@ local loop_module = require "stomp.testing.loop"
 local methods = {}
 local mt = { __index = methods }
 
+function mt:__tostring()
+  return ("stomp.testing.network (%d lines)"):format(#self.all_lines)
+end
+
 -- Ports that a listener gets which asks for 0.
 local FIRST_PORT = 61001
 

@@ -11,6 +11,10 @@ local floor, char = math.floor, string.char
 local methods = {}
 local mt = { __index = methods }
 
+function mt.__tostring()
+  return "stomp.testing.random"
+end
+
 local M1, A1 = 2147483563, 40014
 local M2, A2 = 2147483399, 40692
 
