@@ -28,9 +28,11 @@ typedef struct run {
   inflater peer; /* of our compressed messages */
   stomp_buffer out;
   octets log, message;
-  size_t sends; /* of the owner's that are done */
-  bool open;    /* inside a message */
-  bool midway;  /* octets were taken since the last event */
+  octets sent;         /* the message that it sends, over its frames, */
+  unsigned sent_first; /* and the first octet of them; 0: none is under way */
+  size_t sends;        /* of the owner's that are done */
+  bool open;           /* inside a message */
+  bool midway;         /* octets were taken since the last event */
   bool closed;
   bool over; /* an error came */
 } run;
@@ -78,8 +80,28 @@ static void note_compressed(run *r, unsigned opcode, const uint8_t *bytes,
   free(plain);
 }
 
-/* Read one frame of ours: FIN, of the reserved bits only RSV1, the shortest
- * length, masked by a client alone. Returns its octets. */
+/* A message is sent in frames of 64 KiB and a last one; only the first says what
+ * it is. */
+static void add_sent(run *r, unsigned first, const uint8_t *bytes, size_t n) {
+  bool last = first & 0x80;
+  CHECK(last ? n <= 65536 : n == 65536);
+  if (r->sent_first)
+    CHECK((first & 0x7f) == 0);
+  else
+    r->sent_first = first;
+  octets_add(&r->sent, bytes, n);
+  if (!last)
+    return;
+  if (r->sent_first & 0x40)
+    note_compressed(r, r->sent_first & 15, r->sent.at, r->sent.len);
+  else
+    note_sent(r, r->sent_first & 15, r->sent.at, r->sent.len);
+  octets_empty(&r->sent);
+  r->sent_first = 0;
+}
+
+/* Read one frame of ours: of the reserved bits only RSV1, the shortest length,
+ * masked by a client alone. Returns its octets. */
 static size_t read_sent(run *r, const uint8_t *p, size_t len) {
   bool masked = !r->s->options.server;
   size_t n = p[1] & 0x7f, head = 2, i;
@@ -94,7 +116,7 @@ static size_t read_sent(run *r, const uint8_t *p, size_t len) {
     head = 10;
     CHECK(n > 0xffff);
   }
-  CHECK((p[0] & 0xf0) == 0x80 || (p[0] & 0xfc) == 0xc0);
+  CHECK((p[0] & 0x70) == 0 || (p[0] & 0x7c) == 0x40);
   CHECK((p[1] >> 7) == masked);
   head += masked ? 4 : 0;
   CHECK(head + n <= len);
@@ -104,10 +126,7 @@ static size_t read_sent(run *r, const uint8_t *p, size_t len) {
   memcpy(plain, p + head, n);
   if (masked)
     octets_mask(plain, n, p + head - 4);
-  if (p[0] & 0x40)
-    note_compressed(r, p[0] & 15, plain, n);
-  else
-    note_sent(r, p[0] & 15, plain, n);
+  add_sent(r, p[0], plain, n);
   free(plain);
   return head + n;
 }
@@ -117,6 +136,7 @@ static void take_sent(run *r) {
   size_t at = 0;
   while (at < span.len)
     at += read_sent(r, span.bytes + at, span.len - at);
+  CHECK(r->sent_first == 0);
   stomp_buffer_consume(&r->out, span.len);
 }
 
@@ -253,6 +273,7 @@ static void open_run(run *r, const stomp_websocket_options *options) {
   if (r->s->deflate && stomp_websocket_compress(r->w, t) != STOMP_OK)
     CHECK(stomp_websocket_compress(r->w, t) == STOMP_OK);
   octets_empty(&r->message);
+  octets_empty(&r->sent);
   octets_empty(&r->log);
 }
 
@@ -279,6 +300,7 @@ static octets run_cut(const subject *s, check_memory *m, size_t first,
   stomp_buffer_clear(&r.out);
   CHECK(m->live == 0);
   free(r.message.at);
+  free(r.sent.at);
   return r.log;
 }
 

@@ -171,41 +171,64 @@ local function expected(block, stream)
   return table.concat(log, "\n")
 end
 
---- Take our own frames apart: FIN, no reserved bit, the shortest length, masked
--- by a client alone. Returns a list of { kind =, code =, payload = }. Where
--- `inflate` is given, RSV1 may be set: it makes the payload of such a frame.
+-- The header of the frame of ours at `at`: first octet, octets of header, of
+-- payload, key (nil: none).
+local function decode_head(bytes, at, server)
+  local first, second = bytes:byte(at, at + 1)
+  local n, head = second % 128, 2
+  if n >= 126 then
+    local octets = n == 126 and 2 or 8
+    n = 0
+    for i = 2, octets + 1 do n = n * 256 + bytes:byte(at + i) end
+    head = 2 + octets
+    assert(n > (octets == 2 and 125 or 65535), "not the shortest length")
+  end
+  assert((second < 128) == server, "a wrong mask")
+  if server then return first, head, n end
+  return first, head + 4, n, bytes:sub(at + head, at + head + 3)
+end
+
+-- The message of ours at `at`: its first octet without FIN, the payload, where the
+-- next begins. Its frames have 64 KiB each, but for the last.
+local function decode_message(bytes, at, server)
+  local parts, kind = {}, nil
+  repeat
+    local first, head, n, key = decode_head(bytes, at, server)
+    local last = first >= 128
+    local payload = bytes:sub(at + head, at + head + n - 1)
+    assert(#payload == n, "half a frame")
+    assert(last and n <= 65536 or n == 65536, "not 64 KiB")
+    assert(not kind or first % 128 == 0, "not the same message")
+    kind = kind or first % 128
+    parts[#parts + 1] = key and mask(payload, key) or payload
+    at = at + head + n
+  until last
+  return kind, table.concat(parts), at
+end
+
+--- Take our own messages apart: no reserved bit, the shortest length, masked by a
+-- client alone. Returns a list of { kind =, code =, payload = }. Where `inflate` is
+-- given, RSV1 may be set: it makes the payload of such a message of its frames.
 local function decode(bytes, server, inflate)
   local list, at = {}, 1
   while at <= #bytes do
-    local first, second = bytes:byte(at, at + 1)
-    local n, head = second % 128, 2
-    if n >= 126 then
-      local octets = n == 126 and 2 or 8
-      n = 0
-      for i = 2, octets + 1 do n = n * 256 + bytes:byte(at + i) end
-      head = 2 + octets
-      assert(n > (octets == 2 and 125 or 65535), "not the shortest length")
-    end
-    local compressed = inflate and first >= 192
+    local first, payload, after = decode_message(bytes, at, server)
+    local compressed = inflate and first >= 64
     if compressed then first = first - 64 end
-    assert(first >= 128 and first < 144 and (second < 128) == server, "a wrong header")
-    local key = not server and bytes:sub(at + head, at + head + 3)
-    head = key and head + 4 or head
-    local payload = bytes:sub(at + head, at + head + n - 1)
-    assert(#payload == n, "half a frame")
-    payload = key and mask(payload, key) or payload
-    local kind, code = KINDS[first - 128], nil
+    assert(first < 16, "a wrong header")
+    local kind, code = KINDS[first], nil
     if compressed then
-      assert(first <= 130, "a compressed control frame")
-      kind, payload = kind .. " rsv1", inflate(bytes:sub(at, at + head + n - 1))
+      assert(first <= 2, "a compressed control frame")
+      local n = #payload
+      kind, payload = kind .. " rsv1", inflate(bytes:sub(at, after - 1))
       assert(#payload > n, "longer than it was")
     end
-    if kind == "close" and n > 0 then
+    if kind == "close" and #payload > 0 then
       code = payload:byte(1) * 256 + payload:byte(2)
       payload = payload:sub(3)
     end
     list[#list + 1] = { kind = kind, code = code, payload = payload }
-    at = at + head + n
+    at = after
   end
   return list
 end

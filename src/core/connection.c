@@ -137,7 +137,9 @@ stomp_connection *stomp_connection_new(const stomp_connection_options *options,
   c->linger_until = STOMP_NEVER;
   c->refused_until = STOMP_NEVER;
   c->upgraded = !options->websocket;
-  stomp_buffer_init(&c->out, memory, c->limits.outbox + HEADROOM);
+  stomp_buffer_init(&c->out, memory,
+                    c->limits.outbox + HEADROOM +
+                      stomp_websocket_framing(c->limits.outbox));
   c->session = stomp_session_new(&options->session, sink, error);
   if (!c->session ||
       (options->websocket && prepare_websocket(c, options, error) < 0)) {

@@ -11,7 +11,13 @@ _Static_assert(STOMP_WEBSOCKET_HEADROOM ==
                  4 * CONTROL_FRAME + STOMP_WEBSOCKET_HEADER_MAX,
                "what the header says");
 
+#define FIN  0x80u
 #define RSV1 0x40u /* of a compressed message (RFC 7692, 6) */
+
+/* The payload of the largest frame: a longer message goes out in several. Many
+ * servers take no larger one (Netty's 64 KiB by default: Artemis drops the
+ * connection without a word), but messages of any length. */
+#define FRAGMENT ((size_t)64 << 10)
 
 /* ---- Life ---- */
 
@@ -81,12 +87,27 @@ static size_t header_size(const stomp_websocket *w, size_t len) {
   return w->options.server ? size : size + 4;
 }
 
-/* Write the header of a single-frame message; the payload follows it. */
-static void put_header(uint8_t *to, unsigned kind, size_t len,
+/* Frames of a message of `len` octets. */
+static size_t n_fragments(size_t len) {
+  return len == 0 ? 1 : (len - 1) / FRAGMENT + 1;
+}
+
+/* Octets of frame `i` of them. */
+static size_t fragment_size(size_t len, size_t i) {
+  size_t left = len - i * FRAGMENT;
+  return left < FRAGMENT ? left : FRAGMENT;
+}
+
+size_t stomp_websocket_framing(size_t len) {
+  return (n_fragments(len) - 1) * (STOMP_WEBSOCKET_HEADER_MAX + 4);
+}
+
+/* Write the header of a frame; `first` is its first octet. */
+static void put_header(uint8_t *to, unsigned first, size_t len,
                        const uint8_t *mask) {
   uint8_t masked = mask ? 0x80 : 0;
   int i;
-  *to++ = (uint8_t)(0x80 | kind);
+  *to++ = (uint8_t)first;
   if (len < 126) {
     *to++ = (uint8_t)(masked | len);
   } else if (len <= 0xffff) {
@@ -102,29 +123,63 @@ static void put_header(uint8_t *to, unsigned kind, size_t len,
     memcpy(to, mask, 4);
 }
 
-/* Room for a frame of `len` octets of payload and its header, written. */
-static stomp_status open_frame(stomp_websocket *w, size_t len, unsigned kind) {
+/* Fresh masks (RFC 6455, 5.3): of the first frame, and of the others, which lie
+ * behind all that the message may take up until it is sealed. */
+static bool draw_masks(stomp_websocket *w, size_t len) {
   const stomp_random *random = w->options.random;
-  size_t head = header_size(w, len);
-  uint8_t *to = stomp_buffer_reserve(w->out, head + len);
+  size_t n = n_fragments(len) - 1;
+  w->out_masks = w->out_payload + len + n * STOMP_WEBSOCKET_HEADER_MAX;
+  return random->fill(random->user, w->out_mask, sizeof w->out_mask) &&
+         (n == 0 || random->fill(random->user, w->out_masks, 4 * n));
+}
+
+/* Room for a message of `len` octets of payload, its header before them, and
+ * behind them what more frames than one need. */
+static stomp_status open_message(stomp_websocket *w, size_t len) {
+  size_t head = header_size(w, fragment_size(len, 0));
+  size_t size = head + len + stomp_websocket_framing(len);
+  uint8_t *to = stomp_buffer_reserve(w->out, size);
   if (!to)
-    return stomp_buffer_room(w->out) < head + len ? STOMP_FULL : STOMP_ENOMEM;
-  if (!w->options.server &&
-      !random->fill(random->user, w->out_mask, sizeof w->out_mask))
-    return STOMP_ERANDOM;
-  put_header(to, kind, len, w->options.server ? NULL : w->out_mask);
+    return stomp_buffer_room(w->out) < size ? STOMP_FULL : STOMP_ENOMEM;
   w->out_head = to;
   w->out_payload = to + head;
   w->out_len = len;
+  if (!w->options.server && !draw_masks(w, len))
+    return STOMP_ERANDOM;
   return STOMP_OK;
 }
 
-static void close_frame(stomp_websocket *w) {
+/* Frame `i` of the message goes from where it was written to `to`, masked, with
+ * its header before it; returns its end. */
+static uint8_t *seal_frame(stomp_websocket *w, unsigned bits, size_t i,
+                           uint8_t *to) {
+  size_t len = fragment_size(w->out_len, i);
+  bool last = i + 1 == n_fragments(w->out_len);
+  uint8_t mask[4] = { 0 };
   if (!w->options.server)
-    stomp_websocket_mask(w->out_payload, w->out_len, w->out_mask, 0);
-  stomp_buffer_commit(w->out,
-                      (size_t)(w->out_payload - w->out_head) + w->out_len);
-  w->out_head = w->out_payload = NULL;
+    memcpy(mask, i == 0 ? w->out_mask : w->out_masks + 4 * (i - 1), 4);
+  if (i > 0) /* the first is where it belongs */
+    memmove(to + header_size(w, len), w->out_payload + i * FRAGMENT, len);
+  put_header(to, (last ? FIN : 0) | (i == 0 ? bits : 0), len,
+             w->options.server ? NULL : mask);
+  to += header_size(w, len);
+  if (!w->options.server)
+    stomp_websocket_mask(to, len, mask, 0);
+  return to + len;
+}
+
+/* The payload is written: its frames are put where they belong, from the last,
+ * which makes room for the header of the one before it. `bits`: opcode, RSV1. */
+static void seal_message(stomp_websocket *w, unsigned bits) {
+  size_t i = n_fragments(w->out_len);
+  uint8_t *end = NULL, *its_end;
+  while (i-- > 0) {
+    size_t headers = i * header_size(w, FRAGMENT);
+    its_end = seal_frame(w, bits, i, w->out_head + i * FRAGMENT + headers);
+    end = end ? end : its_end;
+  }
+  stomp_buffer_commit(w->out, (size_t)(end - w->out_head));
+  w->out_head = w->out_payload = w->out_masks = NULL;
 }
 
 /* Whether nothing but a close frame may be sent any more. */
@@ -135,41 +190,40 @@ static bool is_closing(const stomp_websocket *w) {
 uint8_t *stomp_websocket_begin(stomp_websocket *w, size_t len,
                                stomp_status *status) {
   const size_t keep = STOMP_WEBSOCKET_HEADROOM;
+  size_t framing = stomp_websocket_framing(len);
   if (is_closing(w))
     *status = STOMP_WSTATE;
-  else if (w->out->cap < keep || len > w->out->cap - keep)
+  else if (w->out->cap < keep || len > w->out->cap - keep ||
+           framing > w->out->cap - keep - len)
     *status = STOMP_LOUTBOX;
-  else if (stomp_buffer_len(w->out) > w->out->cap - keep - len)
+  else if (stomp_buffer_len(w->out) > w->out->cap - keep - len - framing)
     *status = STOMP_FULL;
   else
-    *status = open_frame(w, len, STOMP_WEBSOCKET_BINARY);
+    *status = open_message(w, len);
   return *status == STOMP_OK ? w->out_payload : NULL;
 }
 
-/* Put what the message compresses to in its place, where that is shorter. */
-static void compress(stomp_websocket *w, unsigned kind) {
+/* Put what the message compresses to in its place, where that is shorter; whether
+ * it is. */
+static bool compress(stomp_websocket *w) {
   stomp_span message = { w->out_payload, w->out_len };
   stomp_span packed = stomp_deflate_pack(w->deflate, message);
   if (packed.len == 0)
-    return;
-  put_header(w->out_head, RSV1 | kind, packed.len,
-             w->options.server ? NULL : w->out_mask);
-  w->out_payload = w->out_head + header_size(w, packed.len);
+    return false;
   w->out_len = packed.len;
+  w->out_payload = w->out_head + header_size(w, fragment_size(packed.len, 0));
   memcpy(w->out_payload, packed.bytes, packed.len);
   stomp_deflate_packed(w->deflate);
+  return true;
 }
 
 void stomp_websocket_end_plain(stomp_websocket *w, stomp_websocket_kind kind) {
-  w->out_head[0] = (uint8_t)(0x80 | (unsigned)kind);
-  close_frame(w);
+  seal_message(w, (unsigned)kind);
 }
 
 void stomp_websocket_end(stomp_websocket *w, stomp_websocket_kind kind) {
-  w->out_head[0] = (uint8_t)(0x80 | (unsigned)kind);
-  if (w->deflate)
-    compress(w, (unsigned)kind);
-  close_frame(w);
+  bool compressed = w->deflate && compress(w);
+  seal_message(w, (compressed ? RSV1 : 0) | (unsigned)kind);
 }
 
 static stomp_status send_control(stomp_websocket *w, unsigned kind,
@@ -178,12 +232,12 @@ static stomp_status send_control(stomp_websocket *w, unsigned kind,
   if (kind != STOMP_WEBSOCKET_CLOSE &&
       stomp_buffer_room(w->out) < 2 * CONTROL_FRAME)
     return STOMP_FULL;
-  status = open_frame(w, len, kind);
+  status = open_message(w, len);
   if (status != STOMP_OK)
     return status;
   if (len)
     memcpy(w->out_payload, bytes, len);
-  close_frame(w);
+  seal_message(w, kind);
   return STOMP_OK;
 }
 

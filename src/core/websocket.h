@@ -19,6 +19,10 @@ typedef struct stomp_websocket stomp_websocket;
  * the last of them for the close. */
 #define STOMP_WEBSOCKET_HEADROOM 538
 
+/* Bytes that a message of `len` takes up in the output beside its own and its
+ * first header, because it goes out in several frames. */
+size_t stomp_websocket_framing(size_t len);
+
 typedef struct stomp_websocket_options {
   bool server;          /* expects masked frames and sends unmasked ones */
   bool strict_utf8;     /* text that is not UTF-8 fails (RFC 6455, 8.1) */
@@ -80,13 +84,14 @@ STOMP_CHECKED stomp_status stomp_websocket_next(stomp_websocket *w,
 void stomp_websocket_answer(stomp_websocket *w);
 
 /* Begin a message of exactly `len` bytes: where to write them, borrowed until
- * `end`, which must follow with the kind it turned out to have. NULL with
+ * `end`, which follows with the kind it turned out to have, or until anything else
+ * is written: then it is dropped. NULL with
  * *status: STOMP_FULL (does not fit into the buffer's cap now), STOMP_LOUTBOX
  * (never will), STOMP_ENOMEM, STOMP_ERANDOM, STOMP_WSTATE (closing). */
 uint8_t *stomp_websocket_begin(stomp_websocket *w, size_t len,
                                stomp_status *status);
-/* Set the kind (TEXT or BINARY) and mask what was written, in place; compress it
- * before, where that was agreed on. A secret goes out plain: it must not lie in
+/* Set the kind (TEXT or BINARY), cut it into frames of 64 KiB and mask what was
+ * written, in place; compress it before, where that was agreed on. A secret goes out plain: it must not lie in
  * one window with what others write (its length would tell of it). */
 void stomp_websocket_end(stomp_websocket *w, stomp_websocket_kind kind);
 void stomp_websocket_end_plain(stomp_websocket *w, stomp_websocket_kind kind);

@@ -58,7 +58,8 @@ struct stomp_websocket {
   /* the message being written, between begin and end */
   uint8_t *out_head, *out_payload;
   size_t out_len;
-  uint8_t out_mask[4];
+  uint8_t out_mask[4]; /* of its first frame */
+  uint8_t *out_masks;  /* of the others */
 };
 
 /* Fail for good, with a close frame; returns `status`. */

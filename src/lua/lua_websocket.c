@@ -150,7 +150,8 @@ static int websocket_new(lua_State *L) {
   random_init(&box->random);
   stomp_buffer_init(&box->in, &stomp_libc_memory, SIZE_MAX / 2);
   stomp_buffer_init(&box->out, &stomp_libc_memory,
-                    limits.outbox + STOMP_WEBSOCKET_HEADROOM);
+                    limits.outbox + STOMP_WEBSOCKET_HEADROOM +
+                      stomp_websocket_framing(limits.outbox));
   stomp_buffer_init(&box->message, &stomp_libc_memory, limits.frame);
   compat_setmetatable(L, TYPE);
   at = lua_gettop(L);
