@@ -146,20 +146,31 @@ static bool is_late_news(const stomp_session *s, stomp_span message) {
          stomp_span_is(message, "Subscription not found");
 }
 
+/* ActiveMQ's body says the message again, behind the name of its exception. */
+static bool ends_with(stomp_span whole, stomp_span tail) {
+  return tail.len <= whole.len &&
+         (tail.len == 0 || memcmp(whole.bytes + whole.len - tail.len,
+                                  tail.bytes, tail.len) == 0);
+}
+
 static stomp_status take_error(stomp_session *s, const stomp_frame *frame) {
   stomp_span message = STOMP_HEADER(frame, "message");
   stomp_span body = stomp_frame_body(frame);
   const uint8_t *end = body.len ? memchr(body.bytes, '\n', body.len) : NULL;
+  bool says_both;
   if (is_late_news(s, message))
     return STOMP_OK;
   if (end)
     body.len = (size_t)(end - body.bytes);
+  if (body.len && body.bytes[body.len - 1] == '\r')
+    body.len--;
+  says_both = ends_with(body, message);
   stomp_session_end_with(s, STOMP_BERROR, frame->offset);
-  stomp_error_add_bytes(&s->error, message.bytes, message.len);
-  if (body.len) {
-    stomp_error_add(&s->error, message.len ? ": " : "");
-    stomp_error_add_bytes(&s->error, body.bytes, body.len);
+  if (!says_both) {
+    stomp_error_add_bytes(&s->error, message.bytes, message.len);
+    stomp_error_add(&s->error, body.len ? ": " : "");
   }
+  stomp_error_add_bytes(&s->error, body.bytes, body.len);
   return STOMP_OK;
 }
 
