@@ -63,11 +63,12 @@ static stomp_status begin(void *user, size_t size, bool urgent, uint8_t **at) {
   return STOMP_OK;
 }
 
-static void end(void *user) {
+static stomp_status end(void *user) {
   run_state *r = user;
   FUZZ_CHECK(r->begun != 0);
   stomp_buffer_commit(&r->out, r->begun);
   r->begun = 0;
+  return STOMP_OK;
 }
 
 /* ---- The peer ---- */

@@ -80,8 +80,9 @@ static stomp_status swallow(void *user, size_t size, bool urgent,
   return size <= sizeof room ? STOMP_OK : STOMP_FULL;
 }
 
-static void swallowed(void *user) {
+static stomp_status swallowed(void *user) {
   (void)user;
+  return STOMP_OK;
 }
 
 static void must(stomp_status status, stomp_status wanted) {

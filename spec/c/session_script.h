@@ -83,9 +83,10 @@ static inline stomp_status script_begin(void *user, size_t size, bool urgent,
   return *at ? STOMP_OK : STOMP_ENOMEM;
 }
 
-static inline void script_end(void *user) {
+static inline stomp_status script_end(void *user) {
   script *s = user;
   stomp_buffer_commit(&s->out, s->begun);
+  return STOMP_OK;
 }
 
 /* ---- Frames in one line: COMMAND name=value … | body ---- */

@@ -44,9 +44,10 @@ static stomp_status begin(void *user, size_t size, bool urgent, uint8_t **at) {
   return STOMP_OK;
 }
 
-static void end(void *user) {
+static stomp_status end(void *user) {
   bench *b = user;
   b->out_len += b->begun;
+  return STOMP_OK;
 }
 
 static void bench_init(bench *b, stomp_role role) {

@@ -205,6 +205,32 @@ describe("core.connection", function()
     assert.equal("t", seen[#seen].headers.transaction)
   end)
 
+  it("refuses what ActiveMQ would ignore: a binary message", function()
+    for server, refused in pairs {
+      ["ActiveMQ/5.18.6"] = true, ["ActiveMQ-Artemis/2.40.0"] = false, ["RabbitMQ/3.10.8"] = false,
+    } do
+      local p = pair.new()
+      p:connect { server = server }
+      local ok, message, err = p.client:send("SEND", { destination = "/q", receipt = "r" }, "\255")
+      assert.equal(not refused, ok == true)
+      if refused then
+        assert.equal("invalid", err.kind)
+        assert.equal("IBINARY", err.name)
+        assert.truthy(message:find("base64", 1, true))
+        assert.equal("", p.client:output())
+        assert.equal(0, p.client.receipts)
+      end
+      assert.is_true(p.client:send("SEND", { destination = "/q" }, "a\0é"))
+      assert(p:pump())
+      local seen = p:frames("server")
+      assert.equal("a\0é", seen[#seen].body)
+    end
+    -- it would not have got here if the broker did not read them
+    local p = pair.new { binary = "always" }
+    p:connect { server = "ActiveMQ/9" }
+    assert.is_true(p.client:send("SEND", { destination = "/q" }, "\255"))
+  end)
+
   it("says how it ended, and nothing before", function()
     local p = pair.new()
     assert.same({ n = 1 }, outcome(p.client:ended()))

@@ -38,13 +38,18 @@ static stomp_status begin_message(void *user, size_t size, bool urgent,
   return c->message ? STOMP_OK : status;
 }
 
-static void end_message(void *user) {
+static bool is_text(const stomp_connection *c) {
+  if (c->binary == STOMP_BINARY_NEVER || c->binary == STOMP_BINARY_ALWAYS)
+    return c->binary == STOMP_BINARY_NEVER;
+  return stomp_utf8_is_text(c->message, c->message_len);
+}
+
+static stomp_status end_message(void *user) {
   stomp_connection *c = user;
-  bool text = c->binary == STOMP_BINARY_NEVER ||
-              (c->binary == STOMP_BINARY_AUTO &&
-               stomp_utf8_is_text(c->message, c->message_len));
   stomp_websocket_kind kind =
-    text ? STOMP_WEBSOCKET_TEXT : STOMP_WEBSOCKET_BINARY;
+    is_text(c) ? STOMP_WEBSOCKET_TEXT : STOMP_WEBSOCKET_BINARY;
+  if (kind == STOMP_WEBSOCKET_BINARY && c->binary == STOMP_BINARY_REFUSED)
+    return STOMP_IBINARY; /* what was begun is dropped by the next one */
   c->last_sent = c->now;
   if (!c->websocket)
     stomp_buffer_commit(&c->out, c->message_len);
@@ -52,6 +57,7 @@ static void end_message(void *user) {
     stomp_websocket_end_plain(c->websocket, kind);
   else
     stomp_websocket_end(c->websocket, kind);
+  return STOMP_OK;
 }
 
 /* ---- Birth ---- */

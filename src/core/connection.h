@@ -17,7 +17,9 @@
 typedef enum stomp_binary {
   STOMP_BINARY_AUTO = 0, /* text where the whole frame is UTF-8 */
   STOMP_BINARY_ALWAYS = 1,
-  STOMP_BINARY_NEVER = 2
+  STOMP_BINARY_NEVER = 2,
+  STOMP_BINARY_REFUSED = 3 /* as AUTO, but no frame that is no UTF-8: what AUTO
+                            * becomes with a broker that drops binary messages */
 } stomp_binary;
 
 typedef struct stomp_connection_options {

@@ -21,6 +21,18 @@ static void queue_frame(stomp_connection *c, stomp_frame *frame) {
   c->frames_size += frame->size;
 }
 
+/* ActiveMQ Classic ignores binary WebSocket messages, without a word (seen with
+ * 5.18.6 and 6.1.6): what would be one is refused instead. (Artemis, whose name
+ * begins with "ActiveMQ-", takes them.) */
+static void note_server(stomp_connection *c, const stomp_frame *connected) {
+  static const char name[] = "ActiveMQ/";
+  stomp_span server = STOMP_HEADER(connected, "server");
+  if (c->websocket && c->binary == STOMP_BINARY_AUTO &&
+      server.len >= sizeof name - 1 &&
+      memcmp(server.bytes, name, sizeof name - 1) == 0)
+    c->binary = STOMP_BINARY_REFUSED;
+}
+
 /* Give STOMP bytes to the session. STOMP_OK, or the failure. */
 static stomp_status feed_session(stomp_connection *c, stomp_span bytes) {
   stomp_status status;
@@ -31,6 +43,8 @@ static stomp_status feed_session(stomp_connection *c, stomp_span bytes) {
   }
   while ((status = stomp_session_next(c->session, &bytes, c->now, &frame)) ==
          STOMP_FRAME) {
+    if (frame->command == STOMP_CONNECTED_COMMAND)
+      note_server(c, frame);
     queue_frame(c, frame);
     stomp_connection_follow(c);
   }

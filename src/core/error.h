@@ -50,6 +50,8 @@
   X(ICOMMAND, "invalid", "no STOMP command")                                   \
   X(IHEADER, "invalid", "header cannot be sent")                               \
   X(IBODY, "invalid", "this frame may not have a body")                        \
+  X(IBINARY, "invalid",                                                        \
+    "not UTF-8, and ActiveMQ ignores binary messages: send it as base64")      \
   X(ILENGTH, "invalid", "content-length does not fit the body")                \
   X(IREQUIRED, "invalid", "required header is missing")                        \
   X(IDUPLICATE, "invalid", "already in use")                                   \

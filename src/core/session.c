@@ -216,7 +216,9 @@ static stomp_status send_beat(stomp_session *s) {
   if (status != STOMP_OK)
     return status;
   *at = '\n';
-  s->sink.end(s->sink.user);
+  status = s->sink.end(s->sink.user);
+  if (status != STOMP_OK)
+    return status;
   s->counts.heartbeats_sent++;
   return STOMP_OK;
 }

@@ -32,7 +32,9 @@ stomp_status stomp_session_write(stomp_session *s, const stomp_outgoing *frame,
     return status < 0 ? stomp_error_set(error, status, STOMP_NO_OFFSET)
                       : status;
   stomp_encode(frame, encoding, at);
-  s->sink.end(s->sink.user);
+  status = s->sink.end(s->sink.user);
+  if (status != STOMP_OK)
+    return stomp_error_set(error, status, STOMP_NO_OFFSET);
   s->counts.frames_sent++;
   return STOMP_OK;
 }
@@ -337,7 +339,9 @@ stomp_status stomp_session_connect(stomp_session *s, uint64_t now_ms) {
   if (status != STOMP_OK)
     return status;
   memcpy(at, s->connect_bytes, s->connect_len);
-  s->sink.end(s->sink.user);
+  status = s->sink.end(s->sink.user);
+  if (status != STOMP_OK)
+    return status;
   s->counts.frames_sent++;
   remember(s, &frame);
   s->state = STOMP_STATE_CONNECTING;

@@ -16,7 +16,8 @@ typedef struct stomp_sink {
    * must not wait for room (CONNECT, DISCONNECT, a beat).
    * STOMP_OK, STOMP_FULL (nothing begun), or a failure (nothing begun). */
   stomp_status (*begin)(void *user, size_t size, bool urgent, uint8_t **at);
-  void (*end)(void *user);
+  /* STOMP_OK; or a failure: it cannot go out as it is, and does not. */
+  stomp_status (*end)(void *user);
   void *user;
 } stomp_sink;
 
