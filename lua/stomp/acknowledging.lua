@@ -2,7 +2,8 @@
 -- ACK and NACK of a subscription's messages, or the SEND that some servers want
 -- instead. A message is acknowledged on the connection that it came on, or not at
 -- all: on a later one the same id may mean another message (RabbitMQ: seen).
--- Knows errors, failures, headers and sending; the subscription and its client.
+-- Knows dialect, errors, failures, headers and sending; the subscription and its client.
+local dialect = require "stomp.dialect"
 local errors = require "stomp.errors"
 local failures = require "stomp.failures"
 local headers_of = require "stomp.headers"
@@ -40,6 +41,18 @@ local function count(client, message, how)
   client.events:notify("acked", message, how)
 end
 
+-- Mark a message that this end alone knows to be settled: a function that takes it
+-- back; or nil, message, err.
+local function mark(self, message)
+  local settled = self.settled or setmetatable({}, { __mode = "k" })
+  self.settled = settled
+  if settled[message] then
+    return errors.failure("invalid", "this message is acknowledged already")
+  end
+  settled[message] = true
+  return function() settled[message] = nil end
+end
+
 -- The way of option `acknowledge`: a SEND with the MESSAGE's header of that name.
 local function settle_by_send(self, message, how, transaction)
   local options = self.acknowledging
@@ -52,13 +65,11 @@ local function settle_by_send(self, message, how, transaction)
     return errors.failure("invalid", ("ack: the MESSAGE has no header %s")
       :format(options.header))
   end
-  if self.settled[message] then
-    return errors.failure("invalid", "this message is acknowledged already")
-  end
-  local function unsettle() self.settled[message] = nil end
-  self.settled[message] = true
+  local unsettle, text, err = mark(self, message)
+  if not unsettle then return nil, text, err end
+  local ok
   -- it names a message of this connection: on another it might mean another
-  local ok, text, err = sending.send(self.client, options.destination, "", nil,
+  ok, text, err = sending.send(self.client, options.destination, "", nil,
     { queue = false }, 1, { [options.header] = value }, transaction)
   if not ok then
     unsettle()
@@ -78,13 +89,48 @@ local function told(client, message, how, headers)
   count(client, message, how)
 end
 
+-- ACK or NACK goes out.
+local function put(client, message, how, headers, timeout)
+  local pump = client.pump
+  local ok, text, err =
+    room.push(pump, timeout, how, true, nil, how, message, headers)
+  if ok then
+    told(client, message, how, headers)
+    return true
+  end
+  if ok == nil then return nil, text, err end
+  if pump.ended then return failures.over(pump.ended, how) end
+  return failures.late(how .. ": no room in the outbox", timeout)
+end
+
+-- The broker would acknowledge at once, and after ABORT, or an end before COMMIT,
+-- the message would be lost: so it is told when COMMIT was answered. (If the end
+-- comes in between, the message comes again.)
+local function hold(self, message, how, transaction)
+  if self.ack == "auto" then
+    return errors.failure("invalid", how .. ": ack mode is auto: nothing to acknowledge")
+  end
+  local release, text, err = mark(self, message)
+  if not release then return nil, text, err end
+  local client = self.client
+  transaction:hold(release, function(timeout)
+    if is_gone(client.pump, message) then return gone(how) end
+    release()
+    local ok
+    ok, text, err = put(client, message, how, nil, timeout)
+    -- a cumulative one meanwhile may have settled it
+    if not ok and err.name ~= "IACKTWICE" then return nil, text, err end
+    return true
+  end)
+  return true
+end
+
 --- Acknowledge a message of this subscription; `how` is "ack" or "nack". What is
 -- no transaction raises at `level`.
 -- @treturn[1] true
 -- @treturn[2] nil, message, err: invalid, closed, timeout (no room in the outbox)
 local function settle(self, message, how, transaction, level)
   local client = self.client
-  local pump = client.pump
   local ok, text, err = await_turn(client, message, how)
   if not ok then return nil, text, err end
   local within, headers
@@ -98,16 +144,13 @@ local function settle(self, message, how, transaction, level)
   elseif self.stream and how == "nack" then -- RabbitMQ would end the connection
     return errors.failure("invalid", "nack: a stream keeps its messages: subscribe again"
       .. " at this one's offset to read it again")
+  elseif within and dialect.of(client.server).acks_at_once then
+    return hold(self, message, how, within)
+  elseif self.settled and self.settled[message] then
+    return errors.failure("invalid",
+      how .. ": this message is acknowledged already, in a transaction")
   end
-  local timeout = client.settings.confirm_timeout
-  ok, text, err = room.push(pump, timeout, how, true, nil, how, message, headers)
-  if ok then
-    told(client, message, how, headers)
-    return true
-  end
-  if ok == nil then return nil, text, err end
-  if pump.ended then return failures.over(pump.ended, how) end
-  return failures.late(how .. ": no room in the outbox", timeout)
+  return put(client, message, how, headers, client.settings.confirm_timeout)
 end
 
 return { settle = settle }

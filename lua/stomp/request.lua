@@ -4,12 +4,15 @@
 -- with temporary queues differ:
 --   RabbitMQ, the embedded broker   `reply-to:/temp-queue/x` is enough; replies
 --       come with that name as their subscription. SUBSCRIBE to it is an ERROR
---   ActiveMQ                        SUBSCRIBE to /temp-queue/x first
+--   ActiveMQ Classic                SUBSCRIBE to /temp-queue/x first
+--   Artemis                         has none: SUBSCRIBE to a name of our own, as to
+--       a topic, so that its queue ends with the connection
 -- All requests of a connection share one reply queue, which ends with it: those
 -- in flight fail then. A reply that nobody waits for any more is counted.
--- Knows check, errors, failures, headers and sending; its client through
+-- Knows check, dialect, errors, failures, headers and sending; its client through
 -- `self.client`.
 local check = require "stomp.check"
+local dialect = require "stomp.dialect"
 local errors = require "stomp.errors"
 local failures = require "stomp.failures"
 local headers_of = require "stomp.headers"
@@ -35,6 +38,9 @@ local BOUND = { queue = false }
 -- The reply queue of a connection, by a name that only it sees.
 local REPLIES = "/temp-queue/replies"
 
+-- Where names are everybody's, a client's begins so.
+local OWN = "lua-stomp.replies."
+
 -- Reply destinations of one connection that a program may name.
 local MOST_PLACES = 1024
 
@@ -47,6 +53,7 @@ local function new(client)
     places = {},   -- reply-to -> where its replies come
     by_route = {}, -- subscription header of replies -> the same
     n_places = 0, n_subscriptions = 0,
+    address = nil, -- a name of our own for replies, see own_address
     late = 0,      -- replies that nobody waited for
   }, mt)
   self.tie = { subscription = self }
@@ -55,27 +62,29 @@ end
 
 -- ---- Where replies come
 
--- Whether /temp-queue/ destinations work without SUBSCRIBE, nil: not known.
-local function needs_no_subscribe(server)
-  if not server then return nil end
-  if server:find("^RabbitMQ/") or server:find("^lua%-stomp/") then return true end
-  if server:find("^ActiveMQ/") then return false end
-  return nil
+-- The same over all connections: Artemis keeps it for good unless it is told to
+-- delete addresses.
+local function own_address(self)
+  self.address = self.address or OWN .. self.client.unique()
+  return self.address
 end
 
--- reply-to, and the destination to subscribe to (false: none).
+-- reply-to, the destination to subscribe to (false: none), and headers for that.
 local function choose(self, reply)
-  local without = needs_no_subscribe(self.client.server)
+  local its = dialect.of(self.client.server)
   local to, subscribe = reply.to, reply.subscribe
   if not to then
-    if without == nil then
+    if not its.replies then
       return errors.failure("invalid", ("request: it is not known how %s replies:"
         .. " give option reply"):format(self.client.server or "this broker"))
+    elseif its.replies == "address" then
+      to = own_address(self)
+      return to, to, its.reply_headers
     end
     to = REPLIES
   end
   if subscribe == nil then
-    subscribe = not (without and to:find("^/temp%-queue/"))
+    subscribe = not (its.replies == "reply-to" and to:find("^/temp%-queue/"))
   end
   return to, subscribe == true and to or subscribe
 end
@@ -107,7 +116,7 @@ end
 
 -- The place of a reply-to, made on its first use. It is there before SUBSCRIBE
 -- has left: who comes meanwhile waits behind it for room in the outbox.
-local function place_of(self, to, subscribe, timeout)
+local function place_of(self, to, subscribe, more, timeout)
   local place = self.places[to]
   if place then return place end
   if self.n_places == MOST_PLACES then
@@ -118,9 +127,10 @@ local function place_of(self, to, subscribe, timeout)
   self.places[to], self.by_route[place.route] = place, place
   self.n_places = self.n_places + 1
   if not subscribe then return place end
+  local headers = { id = place.route, destination = subscribe, ack = "auto" }
+  for name, value in pairs(more or {}) do headers[name] = value end
   local ok, message, err = sending.transmit(self.client, timeout, "SUBSCRIBE",
-    subscribe, { id = place.route, destination = subscribe, ack = "auto" }, nil,
-    BOUND)
+    subscribe, headers, nil, BOUND)
   if ok then return place end
   abandon(self, place, message, err)
   return nil, message, err
@@ -192,10 +202,9 @@ end
 local function prepare(self, reply, left)
   local ended = self.client.pump.ended
   if ended then return failures.over(ended, "request") end
-  local to, subscribe, err = choose(self, reply)
-  if not to then return nil, subscribe, err end
-  local place, message
-  place, message, err = place_of(self, to, subscribe, left)
+  local to, subscribe, more = choose(self, reply)
+  if not to then return nil, subscribe, more end
+  local place, message, err = place_of(self, to, subscribe, more, left)
   if not place then return nil, message, err end
   local id = reply.correlation_id or self.client.unique()
   if self.waiting.of[id] then

@@ -1,7 +1,8 @@
 -- SPDX-License-Identifier: MIT
 -- SUBSCRIBE and UNSUBSCRIBE of a client.
--- Knows check, errors, failures, headers, sending, streams and subscription.
+-- Knows check, dialect, errors, failures, headers, sending, streams and subscription.
 local check = require "stomp.check"
+local dialect = require "stomp.dialect"
 local errors = require "stomp.errors"
 local failures = require "stomp.failures"
 local headers_of = require "stomp.headers"
@@ -23,17 +24,6 @@ local unsubscribe_options = {
   headers = "table", confirm = "boolean", timeout = "number",
 }
 local ack_modes = { auto = true, client = true, ["client-individual"] = true }
-
--- The header that limits unacknowledged messages, by CONNECTED's server header.
--- A broker that does not say who it is gets both: each ignores the other's.
-local function add_prefetch(headers, server, n)
-  if not server or not server:find("^RabbitMQ/") then
-    headers["activemq.prefetchSize"] = n
-  end
-  if not server or not server:find("^ActiveMQ/") then
-    headers["prefetch-count"] = n
-  end
-end
 
 local function check_acknowledge(given, level)
   if given == nil then return nil end
@@ -97,7 +87,8 @@ local function headers_for(client, subscription, options, level)
   local headers, given = {}, options.headers
   if type(given) == "function" then given = given() end
   if options.prefetch then
-    add_prefetch(headers, client.server, options.prefetch)
+    dialect.of(client.server).limit(headers, options.prefetch, subscription.id,
+      subscription.ack)
   end
   if options.stream then streams.add_headers(headers, subscription) end
   headers.id, headers.destination = subscription.id, subscription.destination

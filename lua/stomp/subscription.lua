@@ -80,7 +80,8 @@ local function new(client, id, destination, options, handler)
     pump = client.pump,
     handler = handler,
     acknowledging = options.acknowledge, -- { destination, header, automatic }
-    settled = nil,         -- with it: the messages it was sent for, weak
+    settled = nil,         -- messages that were settled by it, or are held by a
+                           -- transaction, weak; see acknowledging
     items = queue.new(),   -- messages that nobody has asked for yet, held
     order = queue.new(),   -- and when each of them came, see router
     waiters = queue.new(), -- coroutines in receive
@@ -100,7 +101,6 @@ local function new(client, id, destination, options, handler)
   }, mt)
   if handler then self.worker = new_worker(self, options) end
   self.notes = self.stream ~= nil or self.ack ~= "auto"
-  if self.acknowledging then self.settled = setmetatable({}, { __mode = "k" }) end
   return self
 end
 

@@ -61,7 +61,8 @@ end
 
 -- The state of a transaction, for all to see. What must outlive the object, where
 -- the program leaves it to the collector, is its fate: { is_open; entries: RECEIPTs
--- of its confirmed sends; undoing: functions that ABORT calls }.
+-- of its confirmed sends; undoing: functions that ABORT calls; holding: functions
+-- to be called when COMMIT was answered }.
 local function become(self, state)
   self.state = state
   self.fate.is_open = state == "open"
@@ -76,7 +77,7 @@ local function undo(client, fate, message, err)
   if not err then
     for _, f in ipairs(fate.undoing) do f() end
   end
-  fate.entries, fate.undoing = {}, {}
+  fate.entries, fate.undoing, fate.holding = {}, {}, {}
 end
 
 local function leave(self, id)
@@ -156,7 +157,7 @@ function open_methods:begin(id, level)
     id = id,
     client = client,
     state = "open",  -- "committed", "aborted", "lost"
-    fate = { is_open = true, entries = {}, undoing = {} },
+    fate = { is_open = true, entries = {}, undoing = {}, holding = {} },
   }, mt)
   self.open[id], self.begun[id] = transaction, transaction.fate
   self.n_begun = self.n_begun + 1
@@ -197,6 +198,15 @@ end
 function methods:on_abort(f)
   local undoing = self.fate.undoing
   undoing[#undoing + 1] = f
+end
+
+--- Hold an acknowledgement back, where the broker does not: `send(timeout)` is
+-- called when COMMIT was answered, `release()` when it was not, or after ABORT.
+-- @local
+function methods:hold(release, send)
+  local holding = self.fate.holding
+  self:on_abort(release)
+  holding[#holding + 1] = { release = release, send = send }
 end
 
 --- Send a message within it. With `confirm` it returns at once, and `commit`
@@ -260,6 +270,22 @@ local function finish(self, command, state, timeout, headers)
   return true
 end
 
+-- What was held back goes out, or not, by what came of COMMIT.
+local function let_go(self, committed, deadline)
+  local now = self.client.pump.loop.now
+  local ok, message, err = true, nil, nil
+  for _, held in ipairs(self.fate.holding) do
+    if not committed then
+      held.release()
+    elseif ok then
+      ok, message, err = held.send(math.max(deadline - now(), 0))
+    end
+  end
+  self.fate.holding = {}
+  if ok then return true end
+  return nil, message, err
+end
+
 -- Wait for the RECEIPTs of COMMIT and of the confirmed sends.
 local function await_commit(self, deadline, timeout)
   local receipts, ending = self.client.receipts, self.client.transactions.ending
@@ -270,13 +296,17 @@ local function await_commit(self, deadline, timeout)
   ending[self] = nil
   for _, entry in ipairs(entries) do receipts:forget(entry) end
   self.fate.entries = {}
-  if ok then return true end
-  return nil, message, err
+  if not ok then
+    let_go(self, false)
+    return nil, message, err
+  end
+  return let_go(self, true, deadline)
 end
 
 --- Make what was sent and acknowledged in it count (STOMP 1.2, "COMMIT").
 -- @tparam[opt] table options confirm: wait for the RECEIPTs of COMMIT and of the
--- confirmed sends in it [true where there are any]; timeout (seconds)
+-- confirmed sends in it [true where there are any, or where acknowledgements have to
+-- wait for it: on Artemis]; timeout (seconds)
 -- @treturn[1] true
 -- @treturn[2] nil, message, err: invalid (finished), closed (the connection on
 -- which it began), timeout, broker; err.outcome is "unknown" where COMMIT was
@@ -288,6 +318,7 @@ function methods:commit(options)
   local deadline = client.pump.loop.now() + timeout
   local headers, confirm, entry = {}, options.confirm, nil
   if confirm == nil then confirm = #self.fate.entries > 0 end
+  confirm = confirm or #self.fate.holding > 0
   if confirm then
     entry = client.receipts:expect("COMMIT", self.id)
     headers.receipt = entry.id

@@ -30,25 +30,6 @@ describe("client:subscribe", function()
     assert.equal("7", net.server:got("SUBSCRIBE")[1].headers.n)
   end)
 
-  it("names the prefetch as the broker does", function()
-    local function headers_at(server_name)
-      local client, _, net = fixture.connect({}, {
-        CONNECT = function(server) server:accept { server = server_name } end,
-      })
-      assert(client:subscribe("/queue/a", { prefetch = 5 }))
-      return net.server:got("SUBSCRIBE")[1].headers
-    end
-    for _, unknown in ipairs { "ActiveMQ-Artemis/2.40.0", "fake/1" } do -- both: each ignores the other's
-      local headers = headers_at(unknown)
-      assert.same({ "5", "5" }, { headers["prefetch-count"], headers["activemq.prefetchSize"] })
-    end
-    local rabbit, active = headers_at "RabbitMQ/3.10.8", headers_at "ActiveMQ/5.17.2"
-    assert.equal("5", rabbit["prefetch-count"])
-    assert.is_nil(rabbit["activemq.prefetchSize"])
-    assert.equal("5", active["activemq.prefetchSize"])
-    assert.is_nil(active["prefetch-count"])
-  end)
-
   it("refuses a header that says something else than the option that sets it", function()
     local client, _, net = fixture.connect({}, {
       CONNECT = function(server) server:accept { server = "RabbitMQ/3.10.8" } end,
