@@ -23,7 +23,9 @@ local function refused(text, body)
   return error_of("broker", text, { frame = { command = "ERROR", body = body or "" } })
 end
 
--- error, connecting, words of its hint, settings
+local all_binary = { ping = 20, binary = "always" }
+
+-- error, connecting, words of its hint, settings, server
 local cases = {
   { refused("Bad CONNECT: x", "Virtual host 'localhost' access denied"), true, "option host" },
   { refused("Bad CONNECT", "Access refused for user 'guest'\n"), true, "login and passcode; RabbitMQ" },
@@ -48,14 +50,25 @@ local cases = {
   { closed(1000, "STOMP died"), false, "missed our heart-beats, too" },
   { closed(1000), false, "option ping", { ping = 0, binary = "auto" } },
   { closed(1000), true, "no CONNECTED" },
+  -- ActiveMQ
+  { error_of("timeout", "no CONNECTED from x (CONNECT was sent) within 2 s"), true, "ignores binary", all_binary },
+  { refused("User reader is not authorized to write to: queue://a"), false, "authorizationEntry" },
+  { refused("COMMIT FAILED: Transaction marked rollback only"), false, "commit a NACK" },
+  { closed(1000), false, "without a name", nil, "ActiveMQ/5.18.6" },
+  -- Artemis
+  { refused("AMQ339011 Error sending message CoreMessage[…]"), false, "no permission" },
+  { refused("AMQ339016 Error creating subscription sub-1"), false, "client-id" },
+  { refused("AMQ339025 failed to ack because no message with id 1,2"), false, "twice" },
+  { refused("AMQ339031 Error handling send"), false, "numbers" },
+  { refused("AMQ229014: Did not receive data from x within the 60000ms connection TTL."), false, "every 60 s" },
 }
 
 describe("stomp.hints", function()
   it("has words for each known answer", function()
     local used = {}
     for _, case in ipairs(cases) do
-      local err, connecting, words, settings = case[1], case[2], case[3], case[4]
-      local hint = hints.find(err, settings or defaults, connecting)
+      local err, connecting, words = case[1], case[2], case[3]
+      local hint = hints.find(err, case[4] or defaults, connecting, case[5])
       assert.truthy(hint and hint:find(words, 1, true), err.message .. ": " .. tostring(hint))
       for _, row in ipairs(hints.rows) do
         if row.hint == hint then used[row] = true end
@@ -72,8 +85,10 @@ describe("stomp.hints", function()
       refused("Processing error", "something"), error_of("heartbeat", "nothing came"),
       error_of("upgrade", "no", { status = 500 }), error_of("connect", "no connection"),
       refused("Virtual host 'x' access denied"), -- not while connecting
+      error_of("timeout", "no RECEIPT for SEND /queue/a within 2 s"),
     } do
       assert.is_nil(hints.find(err, defaults, false))
+      assert.is_nil(hints.find(err, defaults, false, "RabbitMQ/3.10.8"))
     end
   end)
 
@@ -102,6 +117,13 @@ describe("a client tells the hint", function()
       stomp.connect("ws://broker.test/ws", { loop = loop, transport = net, proxy = false, host = "x" }))
     assert.truthy(err.message:find("option host", 1, true))
     assert.is_true(err.permanent)
+  end)
+
+  it("of a CONNECT that is not answered", function()
+    local loop, net = fixture.net { CONNECT = function() end }
+    local err = fixture.failure("timeout",
+      stomp.connect("ws://broker.test/ws", { loop = loop, transport = net, proxy = false, binary = "always" }))
+    assert.truthy(err.hint:find("ignores binary", 1, true))
   end)
 
   it("of an ERROR and of a close later, to all who are told", function()

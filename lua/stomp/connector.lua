@@ -1,10 +1,11 @@
 -- SPDX-License-Identifier: MIT
 -- One attempt to connect a client: from a URL to CONNECTED, or the reason why
 -- not. The first connection and each later one are made here.
--- Knows errors, failures, proxy and url; pump, router and trace through
+-- Knows errors, failures, hints, proxy and url; pump, router and trace through
 -- the client, which it does not know; finds the transport.
 local errors = require "stomp.errors"
 local failures = require "stomp.failures"
+local hints = require "stomp.hints"
 local proxy_module = require "stomp.proxy"
 local url_module = require "stomp.url"
 
@@ -116,8 +117,9 @@ local function await_connected(client)
   if waiter.err then -- messages of the last connection fill the inbox
     return nil, waiter.message, waiter.err
   elseif not ended then
-    return failures.late(("no CONNECTED from %s (%s)"):format(client.url, phase),
-      settings.timeout)
+    local _, _, err = failures.late(
+      ("no CONNECTED from %s (%s)"):format(client.url, phase), settings.timeout)
+    return nil, hints.add(err, settings, true), err
   elseif ended.clean then
     return failures.over(ended, "no CONNECTED")
   end

@@ -27,13 +27,18 @@ local function settling(err)
   return last_is(err, { ACK = true, NACK = true })
 end
 
+local function all_binary(_, settings)
+  return settings.binary == "always"
+end
+
 local refusal = "RabbitMQ closes so for an exchange that does not exist, a missing"
   .. " permission, a queue with other arguments, heart-beats that it missed;"
   .. " err.after has the last frames"
 
 -- The first that fits counts. kind; code (of the close); status (of the upgrade);
 -- says: in the message, the reason or the frame's body, small letters, no
--- pattern; when: a state of the client, connecting or not; fits(err, settings).
+-- pattern; when: a state of the client, connecting or not; server: what its name
+-- begins with; fits(err, settings).
 local rows = {
   -- CONNECT
   { kind = "broker", says = "virtual host", when = "connecting",
@@ -44,6 +49,8 @@ local rows = {
       .. " machine only" },
   { kind = "broker", says = "or password is invalid", when = "connecting", -- ActiveMQ's words
     hint = "options login and passcode" },
+  { kind = "timeout", when = "connecting", says = "connect was sent", fits = all_binary,
+    hint = "ActiveMQ ignores binary messages, CONNECT too: option binary" },
   { kind = "broker", says = "version mismatch", when = "connecting",
     hint = "option versions: the broker speaks none of these" },
   -- The upgrade
@@ -66,7 +73,8 @@ local rows = {
     hint = "RabbitMQ 4.2.6 and later take 100 headers a frame" },
   { kind = "closed", code = 1009,
     hint = "larger than the peer takes as one message: RabbitMQ 4.2.6 and later"
-      .. " 4 MiB, Artemis 64 KiB unless configured" },
+      .. " 4 MiB, ActiveMQ 64 KiB unless its ws connector has"
+      .. " websocket.maxTextMessageSize" },
   { kind = "limit", says = "limits.frame",
     hint = "option limits.frame is what this client accepts" },
   -- Permissions and names, where the broker has words for them
@@ -78,6 +86,23 @@ local rows = {
     hint = "RabbitMQ knows /temp-queue/ in reply-to only, without SUBSCRIBE" },
   { kind = "broker", says = "unexpected ack", -- ActiveMQ's words
     hint = "acknowledged twice, or by another connection" },
+  { kind = "broker", says = "amq339025", -- Artemis
+    hint = "acknowledged twice, or by another connection" },
+  { kind = "broker", says = "is not authorized to", -- ActiveMQ
+    hint = "the login has no permission there: the broker's authorizationEntry" },
+  { kind = "broker", says = "amq339011", -- Artemis
+    hint = "Artemis did not take the message: mostly the login has no permission to"
+      .. " send there (security-setting), or the address is full" },
+  { kind = "broker", says = "amq339016", -- Artemis
+    hint = "a durable subscription needs the header client-id on CONNECT (option"
+      .. " headers); or the login has no permission to consume there" },
+  { kind = "broker", says = "amq339031", -- Artemis
+    hint = "a header that Artemis cannot read: priority and expires are numbers" },
+  { kind = "broker", says = "amq229014", -- Artemis
+    hint = "Artemis wants a frame or a heart-beat every 60 s, and each that was"
+      .. " promised: option heartbeat; 1.0 has none, pings do not count" },
+  { kind = "broker", says = "marked rollback only", -- ActiveMQ
+    hint = "ActiveMQ cannot commit a NACK: nack outside of the transaction" },
   -- Closes without an ERROR
   { kind = "closed", code = 1007, fits = sent_text,
     hint = "with binary = \"never\" a body that is no UTF-8 cannot be sent" },
@@ -88,6 +113,10 @@ local rows = {
     hint = refusal },
   { kind = "closed", code = 1000, says = "stomp died", when = "connected",
     hint = "RabbitMQ closes so when it missed our heart-beats, too" },
+  { kind = "closed", code = 1000, when = "connected", server = "ActiveMQ/",
+    hint = "ActiveMQ closes so for a destination without a name, a priority or"
+      .. " expires that is no number, heart-beats that it missed; err.after has the"
+      .. " last frames" },
   { kind = "closed", code = 1000, when = "connected", fits = never_pings,
     hint = "RabbitMQ drops who sends nothing for 60 s, whatever the heart-beats"
       .. " say: option ping" },
@@ -103,29 +132,31 @@ local function words_of(err)
   return table.concat(words, "\n"):lower()
 end
 
-local function fits(row, err, words, settings, connecting)
+local function fits(row, err, words, settings, connecting, server)
   if row.kind and row.kind ~= err.kind then return false end
   if row.code and row.code ~= err.code then return false end
   if row.status and row.status ~= err.status then return false end
   if row.when and (row.when == "connecting") ~= connecting then return false end
+  if row.server and server:sub(1, #row.server) ~= row.server then return false end
   if row.says and not words:find(row.says, 1, true) then return false end
   return not row.fits or row.fits(err, settings)
 end
 
 --- The hint for an error that ended a connection, or nil. `settings`: the options
--- of connect with their defaults; `connecting`: CONNECTED had not come.
-local function find(err, settings, connecting)
+-- of connect with their defaults; `connecting`: CONNECTED had not come; `server`:
+-- its header of that name, or nil.
+local function find(err, settings, connecting, server)
   local words = words_of(err)
   for _, row in ipairs(rows) do
-    if fits(row, err, words, settings, connecting) then return row.hint end
+    if fits(row, err, words, settings, connecting, server or "") then return row.hint end
   end
 end
 
 --- Add the hint to the error: err.hint, and in brackets to its message, which is
 -- returned. Once.
-local function add(err, settings, connecting)
+local function add(err, settings, connecting, server)
   if err.hint == nil then
-    err.hint = find(err, settings, connecting)
+    err.hint = find(err, settings, connecting, server)
     if err.hint then err.message = ("%s (%s)"):format(err.message, err.hint) end
   end
   return err.message

@@ -224,7 +224,7 @@ end
 function methods:explain(err)
   local client = self.client
   local up = client.state == "connected" or client.state == "disconnecting"
-  return hints.add(err, client.settings, not up)
+  return hints.add(err, client.settings, not up, client.server)
 end
 
 --- The pump has come to the end.
