@@ -25,11 +25,8 @@ static void queue_frame(stomp_connection *c, stomp_frame *frame) {
  * 5.18.6 and 6.1.6): what would be one is refused instead. (Artemis, whose name
  * begins with "ActiveMQ-", takes them.) */
 static void note_server(stomp_connection *c, const stomp_frame *connected) {
-  static const char name[] = "ActiveMQ/";
-  stomp_span server = STOMP_HEADER(connected, "server");
   if (c->websocket && c->binary == STOMP_BINARY_AUTO &&
-      server.len >= sizeof name - 1 &&
-      memcmp(server.bytes, name, sizeof name - 1) == 0)
+      stomp_span_begins(STOMP_HEADER(connected, "server"), "ActiveMQ/"))
     c->binary = STOMP_BINARY_REFUSED;
 }
 

@@ -44,6 +44,11 @@ bool stomp_span_is(stomp_span span, const char *text) {
   return span.bytes && span.len == len && memcmp(span.bytes, text, len) == 0;
 }
 
+bool stomp_span_begins(stomp_span span, const char *text) {
+  size_t len = strlen(text);
+  return span.len >= len && memcmp(span.bytes, text, len) == 0;
+}
+
 const char *stomp_command_name(stomp_command command) {
   return command < STOMP_COMMAND_COUNT ? command_names[command] : "";
 }

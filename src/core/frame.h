@@ -113,8 +113,9 @@ const char *stomp_version_name(stomp_version version);
 /* The version spelled by these bytes, STOMP_UNSETTLED when none is. */
 stomp_version stomp_version_find(const void *bytes, size_t len);
 
-/* Whether a span holds exactly this literal. */
+/* Whether a span holds exactly this literal, or begins with it. */
 bool stomp_span_is(stomp_span span, const char *text);
+bool stomp_span_begins(stomp_span span, const char *text);
 
 /* ---- Frames to be sent: borrowed from the caller ---- */
 

@@ -37,6 +37,7 @@ struct stomp_session {
   stomp_version version;
   stomp_heartbeat heartbeat;
   uint64_t theirs[2]; /* server: what the CONNECT offered */
+  bool just_ends;     /* the server does so after DISCONNECT, see session.c */
   bool no_receipt;    /* CLOSED, and that answered DISCONNECT by itself */
   stomp_error error;  /* final; CLOSED with STOMP_OK: a clean end */
 

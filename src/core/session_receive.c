@@ -111,6 +111,8 @@ static stomp_status take_connected(stomp_session *s, const stomp_frame *frame,
     return s->error.status;
   }
   s->version = v;
+  s->just_ends =
+    stomp_span_begins(STOMP_HEADER(frame, "server"), "ActiveMQ-Artemis/");
   stomp_parser_version(s->parser, v);
   s->state = STOMP_STATE_CONNECTED;
   stomp_heartbeat_agree(&s->heartbeat, s->offer, theirs, s->slack, now_ms);
