@@ -126,6 +126,17 @@ describe("a client tells the hint", function()
     assert.truthy(err.hint:find("ignores binary", 1, true))
   end)
 
+  it("to whoever waits for the RECEIPT that an ERROR refuses, and says it once", function()
+    local said = "User reader is not authorized to write to: queue://a"
+    local client = fixture.connect({}, {
+      SEND = function(server, frame)
+        server:send("ERROR", { message = said, ["receipt-id"] = frame.headers.receipt }, said)
+      end,
+    })
+    local err = fixture.failure("broker", client:send("/queue/a", "", nil, { confirm = true }))
+    assert.equal(("broker: %s (%s)"):format(said, err.hint), err.message)
+  end)
+
   it("of an ERROR and of a close later, to all who are told", function()
     for _, last in ipairs {
       function(server) server:send("ERROR", { message = "not_found" }, "NOT_FOUND - no exchange 'x' in vhost '/'") end,

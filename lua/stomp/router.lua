@@ -136,12 +136,14 @@ local function first_line(text)
   return #line > 200 and line:sub(1, 200) .. " …" or line
 end
 
--- What the broker said: its message header and the first line of the body.
+-- What the broker said: its message header and the first line of the body, which
+-- on ActiveMQ is the same, or ends so behind the name of an exception.
 local function sentence(frame)
   local said, line = frame.headers.message, first_line(frame.body or "")
   if not said or said == "" then
     return line == "" and "the broker answered with ERROR" or line
   end
+  if line:sub(-#said) == said then return line end
   return line == "" and said or said .. ": " .. line
 end
 
@@ -179,6 +181,7 @@ local function route_error(self, frame)
     permanent = self.connecting ~= nil and is_for_good(said) or nil,
   })
   link:close()
+  self:explain(err) -- for whoever waits, too
   local entry = self.receipts:awaited(frame.headers["receipt-id"])
   if entry then self.receipts:refuse(entry, err.message, err) end
   client.pump:link_over(false, nil, err.message, err)
