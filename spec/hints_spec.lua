@@ -54,6 +54,7 @@ local cases = {
   { error_of("timeout", "no CONNECTED from x (CONNECT was sent) within 2 s"), true, "ignores binary", all_binary },
   { refused("User reader is not authorized to write to: queue://a"), false, "authorizationEntry" },
   { refused("COMMIT FAILED: Transaction marked rollback only"), false, "commit a NACK" },
+  { refused("Poison ack cannot be transacted: MessageAck {commandId = 7}"), false, "commit a NACK" },
   { closed(1000), false, "without a name", nil, "ActiveMQ/5.18.6" },
   -- Artemis
   { refused("AMQ339011 Error sending message CoreMessage[…]"), false, "no permission" },

@@ -35,6 +35,8 @@ local refusal = "RabbitMQ closes so for an exchange that does not exist, a missi
   .. " permission, a queue with other arguments, heart-beats that it missed;"
   .. " err.after has the last frames"
 
+local no_nack = "ActiveMQ cannot commit a NACK: nack outside of the transaction"
+
 -- The first that fits counts. kind; code (of the close); status (of the upgrade);
 -- says: in the message, the reason or the frame's body, small letters, no
 -- pattern; when: a state of the client, connecting or not; server: what its name
@@ -101,8 +103,9 @@ local rows = {
   { kind = "broker", says = "amq229014", -- Artemis
     hint = "Artemis wants a frame or a heart-beat every 60 s, and each that was"
       .. " promised: option heartbeat; 1.0 has none, pings do not count" },
-  { kind = "broker", says = "marked rollback only", -- ActiveMQ
-    hint = "ActiveMQ cannot commit a NACK: nack outside of the transaction" },
+  -- ActiveMQ says one or the other
+  { kind = "broker", says = "marked rollback only", hint = no_nack },
+  { kind = "broker", says = "poison ack cannot be transacted", hint = no_nack },
   -- Closes without an ERROR
   { kind = "closed", code = 1007, fits = sent_text,
     hint = "with binary = \"never\" a body that is no UTF-8 cannot be sent" },
