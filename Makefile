@@ -165,7 +165,7 @@ format: ## lay out the C sources
 
 # ---- Tests ----
 
-.PHONY: test check lint asan tsan valgrind gc chaos cluster mutants simulate bench autobahn portable
+.PHONY: test check lint asan tsan valgrind gc chaos cluster activemq artemis mutants simulate bench autobahn portable
 test: ## every test, a real RabbitMQ included; the last line counts them
 	@tools/deps.sh build test
 	@$(MAKE) -s all
@@ -209,6 +209,11 @@ cluster: ## three RabbitMQ nodes, killed in turn while confirmed sends run
 	@tools/deps.sh build test
 	@$(MAKE) -s all
 	@busted --run=cluster --lua=$(LUA) --cpath="./$(BUILD)/?.so" spec/cluster
+
+activemq artemis: ## the client on a real ActiveMQ (Classic 5 and 6; Artemis), by Maven
+	@tools/deps.sh build test
+	@$(MAKE) -s all
+	@busted --lua=$(LUA) --cpath="$(BUILD)/?.so" --run=$@ spec/activemq
 
 chaos: ## a RabbitMQ killed and restarted under confirmed sends (CYCLES=20)
 	@tools/deps.sh build test

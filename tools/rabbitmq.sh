@@ -11,24 +11,15 @@
 #   tools/rabbitmq.sh stop DIR
 set -eu
 
+here=$(cd "$(dirname "$0")/.." && pwd)
 command=$1
 mkdir -p "$2"
 dir=$(cd "$2" && pwd)
 shift 2
 lib=/usr/lib/rabbitmq/bin
 
-free_ports() { # four ports that nobody listens on
-  lua5.4 -e 'local socket = require "socket"
-    local open, ports = {}, {}
-    for i = 1, 4 do
-      open[i] = assert(socket.bind("127.0.0.1", 0))
-      ports[i] = select(2, open[i]:getsockname())
-    end
-    print(table.concat(ports, " "))'
-}
-
 configure() {
-  set -- $(free_ports)
+  set -- $(lua5.4 "$here/tools/freeports.lua" 4)
   home=${CLUSTER_HOME:-$dir/home} # nodes of one cluster share its cookie
   mkdir -p "$home" "$dir/log"
   cat >"$dir/rabbitmq.conf" <<CONF

@@ -145,7 +145,7 @@ function methods:send(destination, body, headers, options)
 end
 
 --- Send a request and wait for its reply: with a reply queue and a correlation
--- id, by the rules of RabbitMQ, ActiveMQ or the embedded broker, whichever
+-- id, by the rules of RabbitMQ, ActiveMQ, Artemis or the embedded broker, whichever
 -- CONNECTED named. Whoever answers sends to the message's `reply-to` and copies
 -- `correlation-id`, as message:reply does.
 -- @tparam string destination
