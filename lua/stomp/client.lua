@@ -283,7 +283,7 @@ end
 
 --- Wait for outstanding receipts, send DISCONNECT, wait for its RECEIPT, close.
 -- Whatever happens, it is closed afterwards. While reconnecting it returns at
--- once.
+-- once, with "no receipt" where no sends were queued.
 -- @tparam[opt] number timeout seconds [5]; functions that are told of the end
 -- (on_close) have up to 5 s more
 -- @treturn[1] true [, "no receipt"] also when it was closed already

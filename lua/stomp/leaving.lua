@@ -71,13 +71,17 @@ local function follow(client, deadline, timeout)
   return failures.late(ending.what, timeout)
 end
 
--- There is no connection to say goodbye on.
+-- There is no connection to say goodbye on, whether that was noticed before or not: no
+-- RECEIPT says what became of sends without confirm.
 local function leave_down(client)
   local lost = client.reconnector.backlog:size()
   local ok, message, err = client.pipeline:last_verdict()
   client:close()
   client.events:settle(client.pump.loop.now() + HANDLER_GRACE)
-  if lost == 0 then return ok, message, err end
+  if lost == 0 then
+    if not ok then return nil, message, err end
+    return true, "no receipt"
+  end
   return errors.failure("closed",
     ("%d queued sends are lost: there was no connection"):format(lost))
 end
