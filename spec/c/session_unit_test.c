@@ -19,6 +19,7 @@ typedef struct bench {
   size_t out_len, begun;
   bool urgent;         /* the last begin was */
   stomp_status answer; /* of begin, unless STOMP_OK */
+  stomp_status end_answer; /* what the sink says of what was written */
   stomp_session_options options;
   stomp_session *s;
   stomp_error error;
@@ -46,6 +47,8 @@ static stomp_status begin(void *user, size_t size, bool urgent, uint8_t **at) {
 
 static stomp_status end(void *user) {
   bench *b = user;
+  if (b->end_answer != STOMP_OK)
+    return b->end_answer;
   b->out_len += b->begun;
   return STOMP_OK;
 }
@@ -195,6 +198,29 @@ static void test_what_the_sink_answers(void) {
   CHECK(b.error.status == STOMP_LOUTBOX);
   b.answer = STOMP_OK;
   CHECK(put(&b, STOMP_COMMAND_COUNT, "a", "b") == STOMP_ICOMMAND);
+  bench_close(&b);
+}
+
+/* What may not go out as it is, be it CONNECT, a frame or a beat, was not sent. */
+static void test_what_the_sink_refuses(void) {
+  bench b;
+  bench_init(&b, STOMP_CLIENT);
+  b.options.heartbeat[0] = 1000;
+  bench_new(&b);
+  b.end_answer = STOMP_IBINARY;
+  CHECK(stomp_session_connect(b.s, 0) == STOMP_IBINARY);
+  CHECK(stomp_session_state(b.s) == STOMP_STATE_IDLE && b.out_len == 0);
+  b.end_answer = STOMP_OK;
+  CHECK(stomp_session_connect(b.s, 0) == STOMP_OK);
+  CHECK(give(&b, "CONNECTED\nversion:1.2\nheart-beat:0,1000\n\n") ==
+        STOMP_FRAME);
+  b.end_answer = STOMP_IBINARY;
+  CHECK(put(&b, STOMP_SEND_COMMAND, "destination", "/a") == STOMP_IBINARY);
+  CHECK(b.error.status == STOMP_IBINARY);
+  CHECK(stomp_session_counts_of(b.s)->frames_sent == 1);
+  CHECK(stomp_session_tick(b.s, 800, true) == STOMP_IBINARY);
+  CHECK(stomp_session_counts_of(b.s)->heartbeats_sent == 0);
+  CHECK(stomp_session_error(b.s)->status == STOMP_IBINARY);
   bench_close(&b);
 }
 
@@ -510,6 +536,7 @@ int main(void) {
   test_offers_are_bounded();
   test_what_is_urgent();
   test_what_the_sink_answers();
+  test_what_the_sink_refuses();
   test_counts();
   test_a_beat_that_is_not_sent();
   test_the_last_frames();
