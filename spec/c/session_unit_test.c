@@ -17,8 +17,8 @@ typedef struct bench {
   size_t random_calls, random_fails_at; /* 0: never */
   uint8_t out[4096];
   size_t out_len, begun;
-  bool urgent;         /* the last begin was */
-  stomp_status answer; /* of begin, unless STOMP_OK */
+  bool urgent;             /* the last begin was */
+  stomp_status answer;     /* of begin, unless STOMP_OK */
   stomp_status end_answer; /* what the sink says of what was written */
   stomp_session_options options;
   stomp_session *s;
