@@ -108,10 +108,10 @@ end
 local level = {}
 local levels = {
   "core lws queue",
-  "errors check loop.timers register hints dialect unique chance backoff statistics streams",
+  "errors check guard waiters loop.timers register hints dialect unique chance backoff statistics streams",
   "url json trace tracer unacked headers failures loop.tasks",
   "message options proxy loop.scheduler worker pool pipeline transport.lws difference",
-  "pump events leaving connector transport.replay",
+  "pump events handling leaving connector transport.replay",
   "receipts room backlog replay",
   "sending",
   "acknowledging",

@@ -2,10 +2,11 @@
 -- ACK and NACK of a subscription's messages, or the SEND that some servers want
 -- instead. A message is acknowledged on the connection that it came on, or not at
 -- all: on a later one the same id may mean another message (RabbitMQ: seen).
--- Knows dialect, errors, failures, headers and sending; the subscription and its client.
+-- Knows dialect, errors, failures, guard, headers and sending; the subscription and its client.
 local dialect = require "stomp.dialect"
 local errors = require "stomp.errors"
 local failures = require "stomp.failures"
+local guard = require "stomp.guard"
 local headers_of = require "stomp.headers"
 local room = require "stomp.room"
 local sending = require "stomp.sending"
@@ -69,7 +70,7 @@ local function settle_by_send(self, message, how, transaction)
   if not unsettle then return nil, text, err end
   local ok
   -- it names a message of this connection: on another it might mean another
-  ok, text, err = sending.send(self.client, options.destination, "", nil,
+  ok, text, err = guard.run(unsettle, nil, nil, sending.send, self.client, options.destination, "", nil,
     { queue = false }, 1, { [options.header] = value }, transaction)
   if not ok then
     unsettle()

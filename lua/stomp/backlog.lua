@@ -49,12 +49,17 @@ end
 local function wait_for_room(self, item, timeout)
   local pump = self.pump
   local waiter = pump:waiter(item.what)
-  waiter.item = item
+  waiter.item, waiter.holder = item, self
   queue.push(self.room, waiter)
   if pump:wait(waiter, pump.loop.now() + timeout) then return waiter.value end
   queue.remove(self.room, waiter)
   if pump.ended then return failures.over(pump.ended, item.what) end
   return failures.late(item.what .. ": no room while reconnecting", timeout)
+end
+
+--- The coroutine of this waiter will not come for it, see pump.
+function methods:abandon(waiter)
+  queue.remove(self.room, waiter)
 end
 
 --- Keep a frame. `item`: command, what ("SEND /queue/a"), headers, body, options

@@ -76,6 +76,7 @@ local function new(loop, settings, urls, trace)
   self.requests = request_module.new(self)
   self.pipeline = pipeline_module.new(self)
   self.reconnector = reconnect_module.new(self, settings.reconnect, urls)
+  self.receipts.backlog = self.reconnector.backlog
   self.pump.router = self.router
   self.pump.lost = function(ended) return self.reconnector:lost(ended) end
   self.pump.observed = trace ~= nil
@@ -210,6 +211,7 @@ function methods:receive(timeout)
     return errors.failure("closed", "no message: the client drains")
   end
   local waiter = pump:waiter("no message")
+  waiter.holder = self.router
   queue.push(others, waiter)
   if pump:wait(waiter, timeout and pump.loop.now() + timeout) then
     if waiter.value then return handed(waiter.value) end

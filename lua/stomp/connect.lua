@@ -1,10 +1,11 @@
 -- SPDX-License-Identifier: MIT
 -- From URLs and options to a client that is CONNECTED, or the reason why not.
--- Knows chance, check, errors, options, url, trace and client; finds the loop.
+-- Knows chance, check, errors, guard, options, url, trace and client; finds the loop.
 local chance = require "stomp.chance"
 local check = require "stomp.check"
 local client_module = require "stomp.client"
 local errors = require "stomp.errors"
+local guard = require "stomp.guard"
 local options_module = require "stomp.options"
 local trace_module = require "stomp.trace"
 local url_module = require "stomp.url"
@@ -60,7 +61,7 @@ local function connect(given_urls, given, level)
     loop.now)
   local client = client_module.new(loop, settings,
     shuffle(urls, chance.fractions(loop.random)), trace)
-  ok, message, err = client:open()
+  ok, message, err = guard.run(client.close, client, nil, client.open, client)
   if not ok then return nil, message, err end
   for _, event in ipairs(callbacks) do
     if settings["on_" .. event] then client:on(event, settings["on_" .. event]) end

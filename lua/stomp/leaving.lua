@@ -6,9 +6,10 @@
 -- begun is neither acknowledged nor refused: the broker gives it to others when the
 -- connection ends. (A NACK of it would bring it back here, and after an UNSUBSCRIBE
 -- RabbitMQ refuses ACKs.)
--- Knows errors and failures; the rest through the client.
+-- Knows errors, failures and guard; the rest through the client.
 local errors = require "stomp.errors"
 local failures = require "stomp.failures"
+local guard = require "stomp.guard"
 
 -- Seconds that DISCONNECT may take; that handlers get to finish after the end.
 local DISCONNECT_TIMEOUT = 5
@@ -92,6 +93,27 @@ local function how_it_ended(pump)
   return nil, ended.message, ended.err
 end
 
+-- As the one who leaves, or after following him with this result.
+local function depart(client, deadline, timeout, ok, message, err)
+  local pump = client.pump
+  local kept, why, reason = client.pipeline:last_verdict()
+  if ok and not pump.ended and client.state == "connected" then
+    ok, message, err = say_goodbye(client, deadline, timeout)
+  end
+  local ended = pump.ended
+  client:close()
+  client.events:settle(pump.loop.now() + HANDLER_GRACE)
+  if ended and not ended.clean then return nil, ended.message, ended.err end
+  if not ok then return nil, message, err end
+  if not kept then return nil, why, reason end
+  return true, ended and ended.note
+end
+
+local function leave(client, deadline, timeout)
+  client.receipts:flush(deadline, timeout) -- who waits learns what became of it
+  return depart(client, deadline, timeout, true)
+end
+
 --- client:disconnect.
 local function disconnect(client, timeout)
   timeout = timeout or DISCONNECT_TIMEOUT
@@ -104,24 +126,11 @@ local function disconnect(client, timeout)
     return how_it_ended(pump)
   end
   if pump.down then return leave_down(client) end
-  local ok, message, err = true, nil, nil
   if client.leaving then
-    ok, message, err = follow(client, deadline, timeout)
-  else
-    client.leaving = true
-    client.receipts:flush(deadline, timeout) -- who waits learns what became of it
+    return depart(client, deadline, timeout, follow(client, deadline, timeout))
   end
-  local kept, why, reason = client.pipeline:last_verdict()
-  if ok and not pump.ended and client.state == "connected" then
-    ok, message, err = say_goodbye(client, deadline, timeout)
-  end
-  local ended = pump.ended
-  client:close()
-  client.events:settle(pump.loop.now() + HANDLER_GRACE)
-  if ended and not ended.clean then return nil, ended.message, ended.err end
-  if not ok then return nil, message, err end
-  if not kept then return nil, why, reason end
-  return true, ended and ended.note
+  client.leaving = true
+  return guard.run(client.close, client, nil, leave, client, deadline, timeout)
 end
 
 -- ---- Drain
@@ -204,15 +213,8 @@ local function join(client, deadline, timeout)
   return how_it_ended(pump)
 end
 
---- client:drain.
-local function drain(client, timeout)
+local function finish(client, deadline, timeout)
   local pump, receipts = client.pump, client.receipts
-  if pump.ended then return true end
-  timeout = timeout or client.settings.confirm_timeout
-  local deadline = pump.loop.now() + timeout
-  excuse(client)
-  if client.draining then return join(client, deadline, timeout) end
-  stop(client)
   local late = finish_handlers(client, deadline)
   if pump.ended then return join(client, deadline, timeout) end
   if late then
@@ -231,6 +233,18 @@ local function drain(client, timeout)
     return give_up(client, receipts:due() .. " RECEIPTs not here", timeout)
   end
   return disconnect(client, math.max(deadline - pump.loop.now(), 0))
+end
+
+--- client:drain.
+local function drain(client, timeout)
+  local pump = client.pump
+  if pump.ended then return true end
+  timeout = timeout or client.settings.confirm_timeout
+  local deadline = pump.loop.now() + timeout
+  excuse(client)
+  if client.draining then return join(client, deadline, timeout) end
+  stop(client)
+  return guard.run(client.close, client, nil, finish, client, deadline, timeout)
 end
 
 return {

@@ -5,10 +5,11 @@
 -- At most MOST are in flight, and, where they are kept to be sent again, bodies of
 -- limits.outbox bytes; at that, a send waits for the older half of them, and who
 -- comes meanwhile stands behind.
--- Knows errors, failures and queue; its client's receipts and events through
+-- Knows errors, failures, guard and queue; its client's receipts and events through
 -- `self.client`.
 local errors = require "stomp.errors"
 local failures = require "stomp.failures"
+local guard = require "stomp.guard"
 local queue = require "stomp.queue"
 
 local methods = {}
@@ -89,6 +90,12 @@ local function await_turn(self, waiter, deadline, timeout)
   return failures.late(waiter.what, timeout)
 end
 
+local function await_room_in_turn(self, waiter, size, deadline, timeout)
+  local ok, message, err = await_turn(self, waiter, deadline, timeout)
+  if not ok then return nil, message, err end
+  return await_room(self, size, deadline, timeout)
+end
+
 --- Wait for at most `timeout` seconds until one more may be sent, of which `size`
 -- bytes are kept.
 -- @treturn[1] number the seconds that are left
@@ -103,8 +110,8 @@ function methods:make_room(size, timeout)
   local deadline = now() + timeout
   local waiter = self.client.pump:waiter("too many sends in flight", true)
   queue.push(self.line, waiter)
-  local ok, message, err = await_turn(self, waiter, deadline, timeout)
-  if ok then ok, message, err = await_room(self, size, deadline, timeout) end
+  local ok, message, err = guard.run(leave, self, waiter, await_room_in_turn, self, waiter,
+    size, deadline, timeout)
   leave(self, waiter)
   if not ok then return nil, message, err end
   return math.max(deadline - now(), 0)

@@ -11,8 +11,14 @@
 -- the maker (whose waiters have `making`) pumps, the others rest until `rise`.
 --
 -- No pcall round a wait that yields (Lua 5.1 cannot), nothing in globals: a pump
--- nobody waits on is the collector's. Knows queue and both seams.
+-- nobody waits on is the collector's. Knows guard, queue, waiters and
+-- both seams.
+local guard = require "stomp.guard"
 local queue = require "stomp.queue"
+local waiters = require "stomp.waiters"
+
+local once = guard.once
+local enlist, delist, wake = waiters.enlist, waiters.delist, waiters.wake
 
 local methods = {}
 local mt = { __index = methods }
@@ -53,65 +59,25 @@ local function current() return coroutine.running() or "main" end
 
 -- ---- Waiters ----
 
---- Something to wait for. `control`: it comes as a control frame, or is room in
--- the outbox, so reading must go on for it beyond limits.inbox.
-function methods.waiter(_, what, control)
-  return {
-    what = what,
-    control = control or false,
-    condition = nil,       -- of the coroutine that rests on it, once one does
-    done = false,
-    rested = false,
-    pumping = nil,         -- the link that it waits for, not on its condition
-    making = false,        -- it belongs to the maker of the link
-    value = nil,           -- what came
-    message = nil, err = nil, -- or why it does not come
-    at = nil,              -- its place in `waiting`
-    id = nil, serial = nil, sent_at = nil, connection = nil, -- of receipts
-  }
-end
+methods.waiter = waiters.new
 
-local function enlist(self, waiter)
-  local n = #self.waiting + 1
-  self.waiting[n], waiter.at, waiter.rested = waiter, n, false
-  if waiter.control then
-    self.control = self.control + 1
-    if self.control == 1 and self.link then self.link:awaiting(true) end
-  end
-end
-
-local function delist(self, waiter)
-  local at, n = waiter.at, #self.waiting
-  if not at then return end
-  local last = self.waiting[n]
-  self.waiting[at], last.at = last, at
-  self.waiting[n], waiter.at = nil, nil
-  if waiter.control then
-    self.control = self.control - 1
-    if self.control == 0 and self.link then self.link:awaiting(false) end
-  end
+-- Its coroutine was torn out of the wait, and will not come for it.
+local function abandon(self, waiter)
+  local room = self.room
+  local was_first = room[room.first] == waiter
+  delist(self, waiter)
+  queue.remove(room, waiter)
+  waiter.done, waiter.pumping = true, nil
+  if was_first then self:offer_room() end -- it may have been its turn
+  if waiter.holder then waiter.holder:abandon(waiter) end
 end
 
 -- A coroutine waits for one thing at a time: where `me` comes with another, an
 -- error (of a task that its wait was driving) tore it out of the first.
 local function replace(self, waiter, me)
   local torn = self.of[me]
-  if torn then
-    delist(self, torn)
-    torn.done = true
-    queue.remove(self.room, torn)
-  end
+  if torn then abandon(self, torn) end
   self.of[me] = waiter
-end
-
--- An owner does not rest on its condition: it waits for the link, so that is
--- what wakes it.
-local function wake(waiter)
-  if waiter.pumping then
-    waiter.pumping:nudge()
-  elseif waiter.condition then
-    waiter.condition:signal()
-  end
 end
 
 --- What a waiter waited for has come.
@@ -359,25 +325,34 @@ local function wait(self, waiter, deadline)
   return waiter.done
 end
 
--- An error of another task tore this coroutine out of its wait.
+-- An error of another task tore this coroutine out of its wait, or the program closed
+-- it there.
 local function tear_out(self, waiter, beneath)
   local me = current()
   if self.owner == me then
     self.owner, self.owner_drives = beneath, beneath ~= nil
   end
-  delist(self, waiter)
-  queue.remove(self.room, waiter)
-  waiter.done, waiter.pumping = true, nil
-  if self.maker == waiter then self.maker = nil end
   self.of[me] = false
+  abandon(self, waiter)
+  if self.tether then self:tie_to(self.tether) end
+  if self.maker == waiter then self.maker = nil end
   self:hand_over()
+end
+
+-- A wait in a task is over, in whatever way (Lua 5.4).
+function mt:__close()
+  local waiter = self.of[current()]
+  if waiter then tear_out(self, waiter) end
 end
 
 --- Wait until the waiter is done, the connection has ended or the time has come.
 -- @treturn boolean whether it is done (its value, or message and err)
 function methods:wait(waiter, deadline)
   if waiter.done then return true end
-  if self.loop.running() then return wait(self, waiter, deadline) end
+  if self.loop.running() then
+    for _ in once, nil, nil, self do wait(self, waiter, deadline) end
+    return waiter.done
+  end
   -- It drives the loop, so errors of the tasks that it drives come out here; and
   -- it does not yield, so in Lua 5.1, too, pcall may be round it.
   local beneath = owner_beneath(self)

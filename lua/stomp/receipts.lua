@@ -19,6 +19,7 @@ local NONE = {}
 local function new(pump)
   return setmetatable({
     pump = pump, open = register.new(), serial = 0,
+    backlog = nil, -- the client's
     command = nil, what = nil, text = nil, -- of the last that was expected
   }, mt)
 end
@@ -100,6 +101,13 @@ function methods:forget(entry, message, err)
   if drop(self, entry) then tell_followers(self, entry, message, err) end
 end
 
+--- The coroutine that sends or sent this frame will not come for its RECEIPT, see
+-- pump: where it waits for a connection it need not go out.
+function methods:abandon(entry)
+  self:forget(entry)
+  if entry.item then self.backlog:remove(entry.item) end
+end
+
 local function give_up(self, entry, _, message, err)
   self:forget(entry, message, err)
   return nil, message, err
@@ -117,6 +125,7 @@ end
 -- err.outcome is "unknown" where the frame went out
 function methods:await(entry, deadline, seconds)
   local pump = self.pump
+  entry.holder = self
   if not pump:wait(entry, deadline) then
     if pump.ended then
       return give_up(self, entry,

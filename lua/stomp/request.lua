@@ -9,12 +9,13 @@
 --       a topic, so that its queue ends with the connection
 -- All requests of a connection share one reply queue, which ends with it: those
 -- in flight fail then. A reply that nobody waits for any more is counted.
--- Knows check, dialect, errors, failures, headers and sending; its client through
+-- Knows check, dialect, errors, failures, guard, headers and sending; its client through
 -- `self.client`.
 local check = require "stomp.check"
 local dialect = require "stomp.dialect"
 local errors = require "stomp.errors"
 local failures = require "stomp.failures"
+local guard = require "stomp.guard"
 local headers_of = require "stomp.headers"
 local register = require "stomp.register"
 local sending = require "stomp.sending"
@@ -114,6 +115,13 @@ local function abandon(self, place, message, err)
   end
 end
 
+-- Whoever was sending SUBSCRIBE will not come to its end, see guard.
+local function give_up(self, place)
+  local _, message, err = errors.failure("closed",
+    "request: who subscribed to " .. place.to .. " was closed meanwhile")
+  abandon(self, place, message, err)
+end
+
 -- The place of a reply-to, made on its first use. It is there before SUBSCRIBE
 -- has left: who comes meanwhile waits behind it for room in the outbox.
 local function place_of(self, to, subscribe, more, timeout)
@@ -129,8 +137,8 @@ local function place_of(self, to, subscribe, more, timeout)
   if not subscribe then return place end
   local headers = { id = place.route, destination = subscribe, ack = "auto" }
   for name, value in pairs(more or {}) do headers[name] = value end
-  local ok, message, err = sending.transmit(self.client, timeout, "SUBSCRIBE",
-    subscribe, headers, nil, BOUND)
+  local ok, message, err = guard.run(give_up, self, place, sending.transmit, self.client,
+    timeout, "SUBSCRIBE", subscribe, headers, nil, BOUND)
   if ok then return place end
   abandon(self, place, message, err)
   return nil, message, err
@@ -222,6 +230,11 @@ local function await_connection(self, timeout)
   return self.client.reconnector:await_up("request", timeout)
 end
 
+--- Nobody will come for this reply, see pump.
+function methods:abandon(waiter)
+  if self.waiting.of[waiter.id] == waiter then register.take(self.waiting, waiter.id) end
+end
+
 --- client:request; misuse raises at `level`.
 function methods:request(destination, body, options, level)
   options = check.options(options, request_options, level + 1)
@@ -239,14 +252,15 @@ function methods:request(destination, body, options, level)
   place, id, err = prepare(self, reply, left())
   if not place then return nil, id, err end
   local waiter = pump:waiter("no reply from " .. tostring(destination), true)
-  waiter.place = place
+  waiter.place, waiter.id, waiter.holder = place, id, self
   register.put(self.waiting, id, waiter)
-  ok, message, err = sending.send(client, destination, body, options.headers,
+  ok, message, err = guard.run(self.abandon, self, waiter, sending.send, client, destination,
+    body, options.headers,
     { timeout = left(), queue = false, content_length = options.content_length },
-    level + 1,
+    level + 2, -- guard.run lies between
     { ["reply-to"] = place.to, ["correlation-id"] = id })
   if ok then pump:wait(waiter, deadline) end
-  if self.waiting.of[id] == waiter then register.take(self.waiting, id) end
+  self:abandon(waiter)
   if not ok then return nil, message, err end
   return result(self, waiter, timeout)
 end

@@ -277,6 +277,13 @@ function methods:stop()
   end
 end
 
+--- The coroutine of a waiter in client:receive will not come for it, see pump.
+function methods:abandon(waiter)
+  queue.remove(self.others, waiter)
+  local frame = waiter.value
+  if frame then frame.owner.subscription:give_back(frame) end
+end
+
 -- The oldest message that waits in a queue, over all subscriptions.
 local function oldest(self)
   local found, first

@@ -1,11 +1,12 @@
 -- SPDX-License-Identifier: MIT
 -- How a client's frames go out: bodies, headers, room in the outbox, receipts;
 -- and where they go while there is no connection.
--- Knows check, headers, json, errors, failures; pump, receipts and reconnector
+-- Knows check, guard, headers, json, errors, failures; pump, receipts and reconnector
 -- through the client.
 local check = require "stomp.check"
 local errors = require "stomp.errors"
 local failures = require "stomp.failures"
+local guard = require "stomp.guard"
 local headers_of = require "stomp.headers"
 local json = require "stomp.json"
 local queue = require "stomp.queue"
@@ -133,9 +134,13 @@ local function transmit(client, timeout, command, what, headers, body, options,
     if entry then client.receipts:sent(entry) end
     if on_sent then on_sent() end
     return true
+  elseif not entry then
+    return transmit_in_turn(client, timeout, command, what, headers, body, options, nil,
+      on_sent)
   end
-  return transmit_in_turn(client, timeout, command, what, headers, body, options,
-    entry, on_sent)
+  local receipts = client.receipts
+  return guard.run(receipts.abandon, receipts, entry, transmit_in_turn, client, timeout,
+    command, what, headers, body, options, entry, on_sent)
 end
 
 --- A SEND without headers or options of its own. (0.3 us a message less than by

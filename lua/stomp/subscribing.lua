@@ -1,10 +1,11 @@
 -- SPDX-License-Identifier: MIT
 -- SUBSCRIBE and UNSUBSCRIBE of a client.
--- Knows check, dialect, errors, failures, headers, sending, streams and subscription.
+-- Knows check, dialect, errors, failures, guard, headers, sending, streams and subscription.
 local check = require "stomp.check"
 local dialect = require "stomp.dialect"
 local errors = require "stomp.errors"
 local failures = require "stomp.failures"
+local guard = require "stomp.guard"
 local headers_of = require "stomp.headers"
 local sending = require "stomp.sending"
 local streams = require "stomp.streams"
@@ -110,12 +111,15 @@ local function headers_again(client, subscription)
 end
 
 -- The broker did not say in time that it is subscribed: it may be, so undo it.
+-- Or nobody waits any more until it is, or until it no longer is.
 local function undo(client, subscription)
   local pump = client.pump
+  if subscription.parted then return end
   client.router:remove(subscription)
   subscription:close_here()
   if not pump.ended and not pump.link_ended and subscription:is_current() then
     local headers = { id = subscription.id }
+    subscription.parted = true
     if pump.link:send("UNSUBSCRIBE", headers) and client.watched then
       client:sent("UNSUBSCRIBE", headers)
     end
@@ -166,7 +170,7 @@ local function subscribe(client, destination, options, handler, level)
   headers, message, err = headers_for(client, subscription, options, level)
   if not headers then return nil, message, err end
   client.router:add(subscription) -- its first message may overtake the RECEIPT
-  ok, message, err = put(client, subscription,
+  ok, message, err = guard.run(undo, client, subscription, put, client, subscription,
     options.timeout or client.settings.confirm_timeout, headers)
   if ok then return subscription end
   undo(client, subscription)
@@ -192,17 +196,9 @@ local function await_own_connection(client, subscription, timeout)
   return not pump.down and subscription:is_current()
 end
 
---- subscription:unsubscribe; misuse raises at `level`.
-local function unsubscribe(client, subscription, options, level)
-  options = check.options(options, unsubscribe_options, level + 1)
-  if subscription.closed then return true end
-  local headers, message, err =
-    headers_of.join(options.headers, { id = subscription.id }, level + 1)
-  if not headers then return nil, message, err end
-  local timeout = options.timeout or client.settings.confirm_timeout
+local function part(client, subscription, headers, confirm, timeout)
   local now = client.pump.loop.now
   local deadline = now() + timeout
-  subscription:close_here()
   -- An ACK after UNSUBSCRIBE is an ERROR on RabbitMQ: handlers come first.
   if subscription.worker and subscription.ack ~= "auto" then
     subscription.worker:settle(deadline)
@@ -210,21 +206,31 @@ local function unsubscribe(client, subscription, options, level)
   end
   client.router:remove(subscription)
   local pump = client.pump
-  local ready
-  ready, message, err = await_own_connection(client, subscription, timeout)
+  local ready, message, err = await_own_connection(client, subscription, timeout)
   if not ready then return ready == false or nil, message, err end
   timeout = math.max(deadline - now(), 0)
   local ended, connection = pump.ended, pump.connection
   if ended and ended.clean then return true end
-  local transmit =
-    options.confirm and sending.transmit_confirmed or sending.transmit
+  local transmit = confirm and sending.transmit_confirmed or sending.transmit
   local ok
   ok, message, err = transmit(client, timeout, "UNSUBSCRIBE", subscription.destination, headers,
-    nil, nil, options.confirm and "once" or nil)
+    nil, nil, confirm and "once" or nil, function() subscription.parted = true end)
   if ok or pump.down or pump.connection ~= connection then
     return true -- it ended with its connection
   end
   return nil, message, err
+end
+
+--- subscription:unsubscribe; misuse raises at `level`.
+local function unsubscribe(client, subscription, options, level)
+  options = check.options(options, unsubscribe_options, level + 1)
+  if subscription.closed then return true end
+  local headers, message, err =
+    headers_of.join(options.headers, { id = subscription.id }, level + 1)
+  if not headers then return nil, message, err end
+  subscription:close_here()
+  return guard.run(undo, client, subscription, part, client, subscription, headers,
+    options.confirm, options.timeout or client.settings.confirm_timeout)
 end
 
 return {

@@ -7,7 +7,7 @@
 --
 -- (The hot path is a loop over receive or messages in one coroutine: the next frame
 -- of the link is handed out as it is, no table and no closure a message. Knows
--- acknowledging, pump, pool, queue, unacked, worker, failures, errors; its client
+-- acknowledging, handling, pump, queue, unacked, failures, errors; its client
 -- through `self.client`.)
 -- @classmod subscription
 -- @alias methods
@@ -21,52 +21,15 @@
 local acknowledging = require "stomp.acknowledging"
 local errors = require "stomp.errors"
 local failures = require "stomp.failures"
-local pool = require "stomp.pool"
+local handling = require "stomp.handling"
 local pump_module = require "stomp.pump"
 local queue = require "stomp.queue"
 local unacked = require "stomp.unacked"
-local worker = require "stomp.worker"
 
 local TURN = pump_module.TURN
 
 local methods = {}
 local mt = { __name = "stomp.subscription", __index = methods }
-
--- ---- The handler ----
-
--- A message of a stream was handled: reading it goes on after this one.
-local function handled(self, message)
-  self.offset = tonumber(message.headers["x-stream-offset"]) or self.offset
-end
-
-local function handle(self, message)
-  local client = self.client
-  self.pump.link:release(message)
-  if self.acknowledging and self.acknowledging.automatic then
-    local ok, text, err = message:ack()
-    if not ok then client.events:fire("error", text, err) end
-  end
-  self.handler(message, client)
-  if self.stream then handled(self, message) end
-end
-
-local function handler_failed(self, traceback, value)
-  local err = failures.raised(value, traceback)
-  self.client.events:fire("error", err.message, err)
-end
-
--- Who calls the handler: one task, or several.
-local function new_worker(self, options)
-  local loop, n, name = self.client.pump.loop, options.concurrency, options.order_by
-  local function run(message) handle(self, message) end
-  local function failed(_, traceback, value)
-    handler_failed(self, traceback, value)
-  end
-  if not n or n == 1 then return worker.new(loop, run, failed) end
-  return pool.new(loop, run, failed, n, name and function(message)
-    return message.headers[name]
-  end)
-end
 
 --- A subscription of `client`, not yet sent. `options` are checked.
 -- @local
@@ -89,6 +52,7 @@ local function new(client, id, destination, options, handler)
     worker = nil,          -- of the handler
     stopped = nil,         -- why nothing more is handed out
     closed = false,        -- we unsubscribed, or it was set aside
+    parted = false,        -- UNSUBSCRIBE was sent
     failed = nil,          -- why it was set aside: { message, err }
     stream = options.stream, -- where to begin to read one, or nil
     notes = nil,           -- who takes a message is noted, see handed
@@ -99,7 +63,7 @@ local function new(client, id, destination, options, handler)
     suspect = false,       -- it may have ended a connection
     strikes = 0,           -- how often it did so, alone
   }, mt)
-  if handler then self.worker = new_worker(self, options) end
+  if handler then self.worker = handling.new(self, options) end
   self.notes = self.stream ~= nil or self.ack ~= "auto"
   return self
 end
@@ -137,7 +101,7 @@ end
 -- now works on.
 -- @local
 function methods:handed(message)
-  if self.stream then handled(self, message) end
+  if self.stream then handling.handled(self, message) end
   local noted = message.owner.unacked
   if noted then noted:taken(message) end
 end
@@ -186,6 +150,24 @@ function methods:offer(frame, others, n)
     queue.push(self.items, frame)
     queue.push(self.order, n)
   end
+end
+
+--- A message was handed to a coroutine that will not come for it: the next one's.
+-- @local
+function methods:give_back(frame)
+  if self.stopped then return end
+  local waiter = next_waiter(self.waiters)
+  if waiter then return self.pump:deliver(waiter, frame) end
+  self.pump.link:adopt(frame) -- it was counted as taken
+  queue.push_front(self.items, frame)
+  queue.push_front(self.order, 0) -- before all others, of any subscription
+end
+
+--- The coroutine of this waiter will not come for it, see pump.
+-- @local
+function methods:abandon(waiter)
+  queue.remove(self.waiters, waiter)
+  if waiter.value then self:give_back(waiter.value) end
 end
 
 --- How many messages nobody has taken.
@@ -267,7 +249,7 @@ local function wait_for_message(self, timeout)
   end
   local waiter = self.spare or pump:waiter("no message of " .. self.id)
   self.spare = nil
-  waiter.done, waiter.value = false, nil
+  waiter.done, waiter.value, waiter.holder = false, nil, self
   queue.push(self.waiters, waiter)
   if pump:wait(waiter, timeout and pump.loop.now() + timeout)
     and waiter.value then

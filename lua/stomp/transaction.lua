@@ -8,7 +8,7 @@
 -- RabbitMQ answers a SEND in a transaction after the COMMIT, and only that
 -- RECEIPT says that the message is safe; so a confirmed send in a transaction
 -- returns at once, and `commit` waits for them all, with one wake-up.
--- (Knows check, errors, failures and sending; its client through `self.client`.)
+-- (Knows check, errors, failures, guard and sending; its client through `self.client`.)
 -- @classmod transaction
 -- @alias methods
 
@@ -21,6 +21,7 @@
 local check = require "stomp.check"
 local errors = require "stomp.errors"
 local failures = require "stomp.failures"
+local guard = require "stomp.guard"
 local sending = require "stomp.sending"
 
 local methods = {}
@@ -135,6 +136,8 @@ function open_methods:find(given, level)
   return given
 end
 
+local function not_begun(self, id) self.beginning[id] = nil end
+
 --- client:begin; misuse raises at `level`.
 -- @local
 function open_methods:begin(id, level)
@@ -149,9 +152,9 @@ function open_methods:begin(id, level)
   end
   self.beginning[id] = true -- it may wait, for room or for a connection
   local client = self.client
-  local ok, message, err = sending.transmit(client,
+  local ok, message, err = guard.run(not_begun, self, id, sending.transmit, client,
     client.settings.confirm_timeout, "BEGIN", id, { transaction = id })
-  self.beginning[id] = nil
+  not_begun(self, id)
   if not ok then return nil, message, err end
   local transaction = setmetatable({
     id = id,
@@ -251,19 +254,25 @@ function methods:nack(message)
   return ok, text, err
 end
 
+-- It is not finished after all. `entry`: the RECEIPT of COMMIT, which was not sent.
+local function reopen(self, entry)
+  if entry then self.client.receipts:forget(entry) end
+  become(self, self.client.transactions.open[self.id] == self and "open" or "lost")
+end
+
 -- COMMIT or ABORT goes out; while it waits for room nobody else may end it.
-local function finish(self, command, state, timeout, headers)
+local function finish(self, command, state, timeout, headers, entry)
   if self.state ~= "open" then return refuse(self) end
   local client = self.client
   become(self, state)
   headers.transaction = self.id
-  local ok, message, err =
-    sending.transmit(client, timeout, command, self.id, headers)
+  local ok, message, err = guard.run(reopen, self, entry, sending.transmit, client, timeout,
+    command, self.id, headers)
   if client.transactions.open[self.id] ~= self then -- lost while it waited
-    become(self, "lost")
+    reopen(self)
     return refuse(self)
   elseif not ok then
-    become(self, "open")
+    reopen(self)
     return nil, message, err
   end
   leave(client.transactions, self.id)
@@ -286,16 +295,26 @@ local function let_go(self, committed, deadline)
   return nil, message, err
 end
 
+-- What became of it nobody waits for any more.
+local function stop_waiting(self)
+  self.client.transactions.ending[self] = nil
+  for _, entry in ipairs(self.fate.entries) do self.client.receipts:forget(entry) end
+  self.fate.entries = {}
+end
+
+local function stop_for_good(self)
+  stop_waiting(self)
+  let_go(self, false)
+end
+
 -- Wait for the RECEIPTs of COMMIT and of the confirmed sends.
 local function await_commit(self, deadline, timeout)
   local receipts, ending = self.client.receipts, self.client.transactions.ending
   local entries = self.fate.entries
   ending[self] = true
-  local ok, message, err = receipts:await_all(entries, "RECEIPTs of COMMIT "
-    .. self.id .. " and what was sent in it", deadline, timeout)
-  ending[self] = nil
-  for _, entry in ipairs(entries) do receipts:forget(entry) end
-  self.fate.entries = {}
+  local ok, message, err = guard.run(stop_for_good, self, nil, receipts.await_all, receipts,
+    entries, "RECEIPTs of COMMIT " .. self.id .. " and what was sent in it", deadline, timeout)
+  stop_waiting(self)
   if not ok then
     let_go(self, false)
     return nil, message, err
@@ -323,7 +342,7 @@ function methods:commit(options)
     entry = client.receipts:expect("COMMIT", self.id)
     headers.receipt = entry.id
   end
-  local ok, message, err = finish(self, "COMMIT", "committed", timeout, headers)
+  local ok, message, err = finish(self, "COMMIT", "committed", timeout, headers, entry)
   if not ok then
     if entry then client.receipts:forget(entry) end
     return nil, message, err

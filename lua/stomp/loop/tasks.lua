@@ -83,6 +83,42 @@ end
 
 -- ---- Tasks
 
+-- The program closed the coroutine of a task, which waited or had not begun: it waits
+-- for nothing any more, and `run` does not wait for it. Who is told of its errors is
+-- told of this.
+local function closed(self, task)
+  local waiter = task.waiter
+  task.ended = true
+  if waiter then
+    unwatch(self, waiter)
+    waiter.done = true
+    if waiter.timed then self.timers:drop() end
+  end
+  if task.epoch == self.epoch and not task.daemon then self.alive = self.alive - 1 end
+  if task.on_error then
+    local text = "the task was closed (coroutine.close)"
+    task.on_error(text, text)
+  end
+end
+
+local task_mt = {}
+
+function task_mt.__close(task)
+  if not task.ended then closed(task.loop, task) end
+end
+
+-- Lua 5.4: the task is the closing value, see stomp.guard.
+local function once(_, has_run)
+  if not has_run then return true end
+end
+
+local function body(task)
+  for _ in once, nil, nil, task do
+    task.f()
+    task.ended = true
+  end
+end
+
 -- An error leaves a coroutine as it is; its `<close>` variables (Lua 5.4) end with it.
 -- They may wait: they run outside of any task, so that a wait drives the loop.
 local close = coroutine.close -- luacheck: ignore 143 (from 5.4 on)
@@ -101,7 +137,7 @@ end
 local function resume(self, task)
   local before = self.current
   self.current = task
-  local ok, value = coroutine.resume(task.co)
+  local ok, value = coroutine.resume(task.co, task)
   self.current = before
   if coroutine.status(task.co) == "dead" then
     if task.epoch == self.epoch and not task.daemon then
@@ -118,10 +154,10 @@ local function spawn(self, f, on_error, daemon)
     error("spawn: function expected, got " .. type(f), 3)
   end
   if not daemon then self.alive = self.alive + 1 end
-  local task = {
-    co = coroutine.create(f), on_error = on_error, epoch = self.epoch,
-    daemon = daemon,
-  }
+  local task = setmetatable({
+    co = coroutine.create(body), f = f, on_error = on_error, epoch = self.epoch,
+    daemon = daemon, loop = self, ended = false, waiter = nil,
+  }, task_mt)
   enqueue(self, task)
   return task
 end
@@ -145,6 +181,8 @@ local function run_ready(self)
       resume(self, task)
     elseif status ~= "dead" then
       enqueue(self, task)
+    elseif not task.ended then -- closed before it began
+      closed(self, task)
     end
   end
 end
@@ -189,7 +227,8 @@ end
 -- Wait until the waiter is woken; its value.
 local function suspend(self, waiter)
   if is_running(self) then
-    waiter.task = self.current
+    local task = self.current
+    waiter.task, task.waiter = task, waiter
     coroutine.yield()
   else
     drive(self, waiter)
