@@ -18,7 +18,17 @@ local function ordered(t)
     keys[n] = key
   end
   if n < 2 then return next, t end
-  table.sort(keys, before)
+  if n > 8 then
+    table.sort(keys, before)
+  else -- most are short: table.sort costs more
+    for i = 2, n do
+      local key, j = keys[i], i - 1
+      while j > 0 and before(key, keys[j]) do
+        keys[j + 1], j = keys[j], j - 1
+      end
+      keys[j + 1] = key
+    end
+  end
   local i = 0
   return function()
     while i < n do

@@ -2,6 +2,7 @@
 -- What one client of the simulation does: connects, sends, subscribes, receives,
 -- acknowledges and leaves at random, and tells the simulation what it saw.
 local stomp = require "stomp"
+local transact = require "spec.simulation.transactions"
 
 local methods = {}
 local mt = { __index = methods }
@@ -46,13 +47,16 @@ function methods:compose(stream, destination)
   return id, body
 end
 
+--- One of the queues.
+function methods:queue() return self.random:one_of(queues(self.sim.scenario)) end
+
 function methods:destination()
   local random, scenario = self.random, self.sim.scenario
   if scenario.topics and random:chance(0.2) then return "/topic/t" end
-  return random:one_of(queues(scenario))
+  return self:queue()
 end
 
-function methods:send(connection, confirm)
+function methods:send(connection, confirm, is_alone)
   local sim, client = self.sim, connection.client
   local destination = self:destination()
   local timeout = sim.scenario.timeout
@@ -63,10 +67,17 @@ function methods:send(connection, confirm)
   local id, body = self:compose(stream, destination)
   local reconnects = client.n_reconnects
   if confirm then connection.pending[id] = true end
+  if is_alone and sim.scenario.kills then
+    sim:expose(function()
+      connection.pending[id] = nil
+      sim:log("failed", id, "unknown")
+    end)
+  end
   local ok, _, err = self:ask(connection, "send " .. id, timeout, client.send, client,
     destination, body, { n = id, stream = stream.name },
     { timeout = timeout, confirm = confirm or nil,
       idempotent = sim.scenario.idempotent and "x-key" or nil })
+  if is_alone then sim:expose(nil) end
   if ok and confirm == "later" then
     connection.later[#connection.later + 1] = id -- it stays pending until flush
     return
@@ -87,14 +98,14 @@ function actions.plain(self, connection) self:send(connection, false) end
 
 function actions.confirm(self, connection)
   if self.random:chance(0.5) then return self:send(connection, true) end
-  self.sim:spawn(function() self:send(connection, true) end)
+  self.sim:spawn(function() self:send(connection, true, true) end)
 end
 
 function actions.bursts(self, connection)
   local confirm, floods = self.sim.scenario.confirm, self.sim.scenario.floods
   if floods then self.sim:cut() end
   for _ = 1, self.random:upto(floods and 40 or 8) do
-    self.sim:spawn(function() self:send(connection, confirm) end)
+    self.sim:spawn(function() self:send(connection, confirm, true) end)
   end
 end
 
@@ -129,43 +140,7 @@ function actions.looks(self, connection)
   for _, s in ipairs(connection.subscriptions) do tostring(s.subscription) end
 end
 
-function actions.transactions(self, connection)
-  local sim, client, random = self.sim, connection.client, self.random
-  local timeout = sim.scenario.timeout
-  self.n_transactions = self.n_transactions + 1
-  local stream = { name = ("%s-t%d"):format(self.name, self.n_transactions), n = 0 }
-  local t, message, err = sim:call("begin", 30, client.begin, client)
-  if not t then return sim:failed("begin", message, err) end
-  local ids = {}
-  for _ = 1, random:upto(4) do
-    local destination = random:one_of(queues(sim.scenario))
-    local id, body = self:compose(stream, destination)
-    local confirm = random:chance(0.5) or nil
-    local ok
-    ok, message, err = sim:call("transaction:send", timeout, t.send, t, destination, body,
-      { n = id, stream = stream.name }, { timeout = timeout, confirm = confirm })
-    if ok then
-      ids[#ids + 1] = id
-    else
-      sim:failed("transaction:send", message, err)
-      sim:log("failed", id, err.outcome)
-    end
-    if random:chance(0.3) then sim.world:sleep(random:part()) end
-  end
-  if random:chance(0.3) then
-    for _, id in ipairs(ids) do sim:log("aborted", id) end
-    local ok
-    ok, message, err = sim:call("abort", timeout, t.abort, t, { timeout = timeout })
-    if not ok then sim:failed("abort", message, err) end
-    return
-  end
-  local ok, _
-  ok, _, err = self:ask(connection, "commit", timeout, t.commit, t,
-    { timeout = timeout, confirm = true })
-  for _, id in ipairs(ids) do
-    if ok then sim:log("confirmed", id) else sim:log("failed", id, err.outcome) end
-  end
-end
+actions.transactions = transact
 
 function actions.requests(self, connection)
   local sim, client = self.sim, connection.client
@@ -362,8 +337,12 @@ function methods:receive_all(s)
   if sim.scenario.iterates then return iterate(self, s) end
   while not sim.over and not s.is_over do
     local seconds = random:part() * 10
+    if sim.scenario.kills then
+      sim:expose(function() sim:spawn(function() self:receive_all(s) end) end)
+    end
     local message, text, err = sim:call("receive", seconds, s.subscription.receive,
       s.subscription, seconds)
+    sim:expose(nil)
     if message then
       self:handle(s, message)
     else
@@ -457,6 +436,11 @@ function methods:connect()
   end
   sim:note("connected", self.name, client.session)
   sim:add_client(client)
+  if sim.scenario.kills then -- of those who were woken, and have not run yet, too
+    client:on("receipt", function()
+      if self.random:chance(0.2) then sim:kill() end
+    end)
+  end
   connection.client, connection.up_since = client, sim.world:now()
   self.client, self.connection = client, connection
   if sim.scenario.requests then self:answer() end

@@ -1,6 +1,7 @@
 -- SPDX-License-Identifier: MIT
 -- What one seed is about: each kind of fault, limit and behaviour is switched on
 -- or off by the seed (swarm testing), so that rare combinations come up too.
+local close = coroutine.close -- luacheck: ignore 143 (from 5.4 on)
 
 local function when(random, p, f)
   if random:chance(p) then return f() end
@@ -59,6 +60,7 @@ local function new(random)
     ordered = on(0.5), later = on(0.3), idempotent = on(0.2), looks = on(0.2),
     hangs = on(0.1), quits = on(0.15), iterates = on(0.2), compression = on(0.05),
     floods = fault(0.15), -- bursts are more than limits.outbox, and begin with a cut
+    kills = fault(0.2) and close ~= nil, -- tasks that wait are closed
   }
 end
 

@@ -96,7 +96,9 @@ end
 
 --- Call f(...), which has to return within so many seconds; its results.
 function methods:call(what, seconds, f, ...)
-  local entry = { what = what, by = self.world:now() + seconds + LATE }
+  local entry = {
+    what = what, by = self.world:now() + seconds + LATE, thread = coroutine.running(),
+  }
   self.n_calls = self.n_calls + 1
   self.calls[entry] = true
   local function done(...)
@@ -125,15 +127,30 @@ end
 --- A task of a program; an error in it is a complaint.
 function methods:spawn(f)
   self.n_tasks = self.n_tasks + 1
+  local thread
   self.world:spawn(function()
+    thread = coroutine.running()
     f()
     self.n_tasks = self.n_tasks - 1
     self.task_ended:signal()
   end, function(text)
     self.n_tasks = self.n_tasks - 1
     self.task_ended:signal()
-    self:complain("error in a task: %s", text)
+    if self.killed ~= thread then self:complain("error in a task: %s", text) end
   end)
+end
+
+--- From now on the running task may be closed while it waits, and f() is called then;
+-- without f it may not any more.
+function methods:expose(f)
+  local thread, list = coroutine.running(), self.exposed
+  for i, victim in ipairs(list) do
+    if victim.thread == thread then
+      table.remove(list, i)
+      break
+    end
+  end
+  if f then list[#list + 1] = { thread = thread, f = f } end
 end
 
 -- ---- What goes wrong
@@ -204,9 +221,36 @@ function faults.unreachable(self)
   self.world.network:set { unreachable = false }
 end
 
+--- Close one of the tasks that may be.
+function methods:kill()
+  local list = {}
+  for _, victim in ipairs(self.exposed) do
+    if coroutine.status(victim.thread) == "suspended" then list[#list + 1] = victim end
+  end
+  if #list == 0 then return end
+  local victim = self.random:one_of(list)
+  local close = coroutine.close -- luacheck: ignore 143 (from 5.4 on)
+  self.killed = victim.thread
+  local ok, text = close(victim.thread)
+  self.killed = nil
+  if not ok then self:complain("a task is closed: %s", text) end
+  for entry in pairs(self.calls) do
+    if entry.thread == victim.thread then self.calls[entry] = nil end
+  end
+  for i, other in ipairs(self.exposed) do
+    if other == victim then
+      table.remove(self.exposed, i)
+      break
+    end
+  end
+  victim.f()
+end
+
+function faults.kills(self) self:kill() end
+
 local fault_names = {
   "cuts", "byte_cuts", "silences", "drips", "refusals", "crashes", "restarts", "strikes",
-  "errors", "withholds", "unreachable",
+  "errors", "withholds", "unreachable", "kills",
 }
 
 local function do_harm(self)
@@ -266,9 +310,8 @@ end
 
 -- Do this check of watch.lua for each client that was made.
 local function check_clients(self, check)
-  for _, client in ipairs(self.clients) do
-    check(client, function(...) self:complain(...) end)
-  end
+  local clients, complain = self.clients, self.complainer
+  for i = 1, #clients do check(clients[i], complain) end
 end
 
 -- After each step, and before time passes.
@@ -411,12 +454,13 @@ local function simulate(seed, options)
     checker = checker_module.new {
       exact = true, loses = program.loses,
     },
-    programs = {}, clients = {}, calls = {}, n_calls = 0,
+    programs = {}, clients = {}, calls = {}, n_calls = 0, exposed = {},
     n_harms = 0, disturbed = 0, nacked = {}, keys = {}, n_tasks = 0, task_ended = world.loop.condition(),
     lines = options.log and {} or nil,
     on_client = options.on_client or function() end,
     over = false, healed = false, finished = false,
   }, mt)
+  self.complainer = function(...) self:complain(...) end
   if scenario.failover then -- two ways to one broker
     self.second = world:broker()
     self.second.engine = self.broker.engine

@@ -12,31 +12,30 @@ local queue = require "stomp.queue"
 -- Sends that confirm = "later" lets be in flight.
 local IN_FLIGHT = 4096
 
-local function sum(items, size_of)
+local function sum(items)
   local bytes = 0
   for i = items.first, items.last do
-    if items[i] then bytes = bytes + size_of(items[i]) end
+    local item = items[i]
+    if item then bytes = bytes + (item.size or 0) end
   end
   return bytes
 end
-
-local function size_of_item(item) return item.size or 0 end
 
 local function check_outbox(client, complain)
   local limit = (client.settings.limits or {}).outbox or 8388608
   local backlog, pipeline = client.reconnector.backlog, client.pipeline
   if backlog.bytes > limit then
     complain("%d bytes wait for the next connection, and may be %d", backlog.bytes, limit)
-  elseif backlog.bytes ~= sum(backlog.items, size_of_item) then
+  elseif backlog.bytes ~= sum(backlog.items) then
     complain("%d bytes are counted that wait for the next connection, and there are %d",
-      backlog.bytes, sum(backlog.items, size_of_item))
+      backlog.bytes, sum(backlog.items))
   end
   local n = queue.size(pipeline.entries)
   if n > IN_FLIGHT or n > 1 and pipeline.bytes > limit then
     complain("%d sends of %d bytes are to be confirmed later", n, pipeline.bytes)
-  elseif pipeline.bytes ~= sum(pipeline.entries, size_of_item) then
+  elseif pipeline.bytes ~= sum(pipeline.entries) then
     complain("%d bytes are counted to be confirmed later, and there are %d",
-      pipeline.bytes, sum(pipeline.entries, size_of_item))
+      pipeline.bytes, sum(pipeline.entries))
   end
 end
 
