@@ -1,9 +1,9 @@
 -- SPDX-License-Identifier: MIT
 -- A chat in a terminal: a line typed is sent, the lines of the others appear.
 --
---     lua bin/stomp broker --listen ws://127.0.0.1:61614/ws       (in one terminal)
---     NAME=ann lua examples/chat.lua ws://127.0.0.1:61614/ws      (in another)
---     NAME=bob lua examples/chat.lua ws://127.0.0.1:61614/ws      (in a third)
+--     lua5.4 bin/stomp broker --listen ws://127.0.0.1:61614/ws       (in one terminal)
+--     NAME=ann lua5.4 examples/chat.lua ws://127.0.0.1:61614/ws      (in another)
+--     NAME=bob lua5.4 examples/chat.lua ws://127.0.0.1:61614/ws      (in a third)
 --
 -- ROOM names another room; LOGIN and PASSCODE as the broker wants them. The end of
 -- the input (Ctrl-D) leaves the room, and the program exits 0.

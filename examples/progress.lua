@@ -2,8 +2,8 @@
 -- A bulk publish that is safe and fast: the broker confirms every message, thousands
 -- are in flight at a time, and a line tells how far it is.
 --
---     lua examples/progress.lua                            (on an embedded broker)
---     COUNT=100000 BROKER=ws://localhost:15674/ws LOGIN=guest PASSCODE=guest lua examples/progress.lua
+--     lua5.4 examples/progress.lua                            (on an embedded broker)
+--     COUNT=100000 BROKER=ws://localhost:15674/ws LOGIN=guest PASSCODE=guest lua5.4 examples/progress.lua
 --
 -- Exits 0 when the broker has all of them.
 local stomp = require "stomp"

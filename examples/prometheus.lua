@@ -1,8 +1,8 @@
 -- SPDX-License-Identifier: MIT
 -- The figures of several clients as Prometheus reads them (text format 0.0.4).
 --
---     lua examples/prometheus.lua                          (on an embedded broker)
---     BROKER=ws://localhost:15674/ws LOGIN=guest PASSCODE=guest lua examples/prometheus.lua
+--     lua5.4 examples/prometheus.lua                          (on an embedded broker)
+--     BROKER=ws://localhost:15674/ws LOGIN=guest PASSCODE=guest lua5.4 examples/prometheus.lua
 --
 -- Copy `metrics` into your program and print it where your exporter is asked: into
 -- a file for the node exporter's textfile collector, or as the answer of /metrics.

@@ -2,13 +2,13 @@
 -- A connection that is lost, and made again: what the program sees of it, and what
 -- it need not care about.
 --
---     lua examples/reconnect.lua
+--     lua5.4 examples/reconnect.lua
 --
 -- It starts an embedded broker, takes it away under the client's feet, brings it
 -- back, and exits 0 when nothing was lost. With a broker of your own (which you may
 -- stop and start meanwhile) it publishes a message a second until Ctrl-C:
 --
---     BROKER=ws://localhost:15674/ws LOGIN=guest PASSCODE=guest lua examples/reconnect.lua
+--     BROKER=ws://localhost:15674/ws LOGIN=guest PASSCODE=guest lua5.4 examples/reconnect.lua
 local stomp = require "stomp"
 
 local function option(name, default)

@@ -1,8 +1,8 @@
 -- SPDX-License-Identifier: MIT
 -- Request and reply: a service that answers, and clients that ask, many at a time.
 --
---     lua examples/request_reply.lua                       (on an embedded broker)
---     BROKER=ws://localhost:15674/ws LOGIN=guest PASSCODE=guest lua examples/request_reply.lua
+--     lua5.4 examples/request_reply.lua                       (on an embedded broker)
+--     BROKER=ws://localhost:15674/ws LOGIN=guest PASSCODE=guest lua5.4 examples/request_reply.lua
 --
 -- Exits 0 when every question got its own answer.
 local stomp = require "stomp"

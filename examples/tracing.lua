@@ -3,8 +3,8 @@
 -- many programs did for one order can be put together afterwards.
 -- (https://www.w3.org/TR/trace-context/, "traceparent Header")
 --
---     lua examples/tracing.lua                             (on an embedded broker)
---     BROKER=ws://localhost:15674/ws LOGIN=guest PASSCODE=guest lua examples/tracing.lua
+--     lua5.4 examples/tracing.lua                             (on an embedded broker)
+--     BROKER=ws://localhost:15674/ws LOGIN=guest PASSCODE=guest lua5.4 examples/tracing.lua
 --
 -- Each span is a line on standard output, as a collector would get it. Exits 0 when
 -- all of them hang together.

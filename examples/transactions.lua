@@ -3,8 +3,8 @@
 -- becomes an invoice and a parcel, and is acknowledged; an order that cannot be
 -- packed leaves neither, and is there again.
 --
---     lua examples/transactions.lua                        (on an embedded broker)
---     BROKER=ws://localhost:15674/ws LOGIN=guest PASSCODE=guest lua examples/transactions.lua
+--     lua5.4 examples/transactions.lua                        (on an embedded broker)
+--     BROKER=ws://localhost:15674/ws LOGIN=guest PASSCODE=guest lua5.4 examples/transactions.lua
 --
 -- Exits 0 when it was so.
 local stomp = require "stomp"

@@ -2,8 +2,8 @@
 -- A worker: takes jobs from a queue, acknowledges what is done, gives back what it
 -- could not do, and puts aside what nobody can do.
 --
---     lua examples/worker.lua                              (on an embedded broker)
---     BROKER=ws://localhost:15674/ws LOGIN=guest PASSCODE=guest lua examples/worker.lua
+--     lua5.4 examples/worker.lua                              (on an embedded broker)
+--     BROKER=ws://localhost:15674/ws LOGIN=guest PASSCODE=guest lua5.4 examples/worker.lua
 --
 -- It sends itself seven jobs and exits 0 when each went the way it should.
 local stomp = require "stomp"

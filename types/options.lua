@@ -60,7 +60,7 @@
 ---@field receipts? integer [65536]
 ---@field table? integer subscriptions, and transactions [65536]
 ---@field upgrade? integer bytes [64 KiB]
----@field inflate_ratio? integer
+---@field inflate_ratio? integer times; 0: no limit [200]
 
 ---@class stomp.options.connect.reconnect
 ---@field min? number seconds [0.5]

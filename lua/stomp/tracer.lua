@@ -104,7 +104,7 @@ end
 --- The connection is over, see pump.
 -- @local
 function watching:ended(ended)
-  put(self, "end", ended.clean and escape("clean " .. (ended.note or ""))
+  put(self, "end", ended.clean and escape("clean" .. (ended.note and " " .. ended.note or ""))
     or escape(ended.message))
 end
 
