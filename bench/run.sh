@@ -100,5 +100,6 @@ confirming() { # SIZE COUNT: each way in turn, the best of each
 echo
 echo "1,000 confirmed sends in flight on RabbitMQ, and unconfirmed ones beside"
 confirming 100 20000
+confirming 1024 10000
 confirming 4096 10000
 confirming 16384 4000

@@ -5,6 +5,7 @@
 #   tools/rabbitmq.sh start DIR    waits until it is up; DIR/url holds its URL
 #   tools/rabbitmq.sh kill DIR     kill -9 (for tests of crashes)
 #   tools/rabbitmq.sh restart DIR  after kill: the same folders and ports
+#   tools/rabbitmq.sh rejoined DIR  waits until another node of its cluster may go
 #   tools/rabbitmq.sh ctl DIR ARGUMENT...  its rabbitmqctl
 #   tools/rabbitmq.sh cluster DIR  three nodes, DIR/1 to DIR/3, joined; DIR/urls
 #                                  has their URLs; kill and restart one: DIR/1
@@ -107,6 +108,10 @@ case $command in
     run
     ;;
   restart) run ;;
+  rejoined) # a node of a cluster: may another one go?
+    . "$dir/env"
+    "$lib/rabbitmq-upgrade" -q -n "$RABBITMQ_NODENAME" -t 60 await_online_quorum_plus_one
+    ;;
   kill)
     . "$dir/env"
     kill -9 "$(ctl eval 'list_to_integer(os:getpid()).')"
@@ -124,7 +129,7 @@ case $command in
     ctl shutdown >/dev/null 2>&1 || kill "$(cat "$dir/pid")" 2>/dev/null || true
     ;;
   *)
-    echo "usage: rabbitmq.sh start|kill|restart|ctl|stop|cluster DIR" >&2
+    echo "usage: rabbitmq.sh start|kill|restart|rejoined|ctl|stop|cluster DIR" >&2
     exit 2
     ;;
 esac
