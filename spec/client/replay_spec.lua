@@ -63,7 +63,7 @@ describe("stomp.tracer", function()
       .. [[accept-version:1.0,1.1,1.2\nheart-beat:10000,10000\n\n\x00]], lines[3])
     assert.equal([[0.000000 1 receive MESSAGE\nack:a1\ndestination:/queue/a\nmessage-id:m1\n]]
       .. [[subscription:sub-1\ncontent-length:12\n\na bicycle\x00\xff\\\x00]], lines[6])
-    assert.equal("0.000000 1 end clean ", lines[#lines])
+    assert.equal("0.000000 1 end clean", lines[#lines])
     assert.is_nil(text:find("secret", 1, true))
     assert.is_nil(text:find("[\128-\255]"))
   end)
