@@ -57,6 +57,31 @@ describe("the built-in loop", function()
       assert.equal(3, ended)
     end)
 
+    it("does not wait for tasks that were closed, waiting or before they began; on_error is told", function()
+      local close = coroutine.close -- luacheck: ignore 143 (from 5.4 on)
+      if not close then return end
+      local told, begun = {}, scheduler.now()
+      scheduler.run(function()
+        local condition, near = scheduler.condition(), socket_pair.new()
+        local waits = {
+          function() scheduler.sleep(60) end, function() condition:wait(60) end,
+          function() scheduler.wait(near, 60) end,
+        }
+        for _, wait in ipairs(waits) do
+          local thread
+          scheduler.spawn(function()
+            thread = coroutine.running()
+            wait()
+          end, function(text) told[#told + 1] = text:match("coroutine.close") end)
+          scheduler.sleep(0)
+          assert.is_true(close(thread))
+        end
+        assert(close(scheduler.spawn(function() told = nil end).co))
+      end)
+      assert.is_true(scheduler.now() - begun < 30)
+      assert.same({ "coroutine.close", "coroutine.close", "coroutine.close" }, told)
+    end)
+
     it("does not wait for a daemon, which goes on whenever the loop is driven", function()
       local near, far = socket_pair.new()
       local served = 0
