@@ -128,6 +128,13 @@ local function bind(self, frame)
   return frame:bind(tie)
 end
 
+-- Give it to the first who waits for one; whether there was one.
+local function hand_out(self, frame, others)
+  local waiter = next_waiter(self.waiters) or next_waiter(others)
+  if waiter then self.pump:deliver(waiter, frame) end
+  return waiter ~= nil
+end
+
 --- A MESSAGE of this subscription came, the `n`-th of all: hand it on. `others`:
 -- coroutines that take messages of any subscription.
 -- @local
@@ -142,10 +149,7 @@ function methods:offer(frame, others, n)
     self.worker:push(frame)
     return
   end
-  local waiter = next_waiter(self.waiters) or next_waiter(others)
-  if waiter then
-    self.pump:deliver(waiter, frame)
-  else
+  if not hand_out(self, frame, others) then
     self.pump.link:hold(frame)
     queue.push(self.items, frame)
     queue.push(self.order, n)
@@ -155,9 +159,7 @@ end
 --- A message was handed to a coroutine that will not come for it: the next one's.
 -- @local
 function methods:give_back(frame)
-  if self.stopped then return end
-  local waiter = next_waiter(self.waiters)
-  if waiter then return self.pump:deliver(waiter, frame) end
+  if self.stopped or hand_out(self, frame, self.client.router.others) then return end
   self.pump.link:adopt(frame) -- it was counted as taken
   queue.push_front(self.items, frame)
   queue.push_front(self.order, 0) -- before all others, of any subscription

@@ -84,6 +84,26 @@ describe("coroutine.close on a task", function()
     end)
   end
 
+  for _, way in ipairs { "subscription", "client" } do
+    it("when a message was handed to it gives it to one who waits (" .. way .. ")", function()
+      connect()
+      world:run(function()
+        local subscription = assert(client:subscribe("/queue/a"))
+        local object = way == "client" and client or subscription
+        start(function() client:run(5) end) -- pumps
+        local victim, got = start(function() object:receive() end), nil
+        start(function() got = object:receive(2) end)
+        client:on("receipt", function() close(victim) end)
+        assert(client:send("/queue/a", "one"))
+        assert(client:send("/queue/b", "", nil, { confirm = true })) -- in one turn with it
+        assert.equal("dead", coroutine.status(victim))
+        world:sleep(0.1)
+        assert.equal("one", got and got.body)
+        assert.equal(0, client:stats().inbox_bytes)
+      end)
+    end)
+  end
+
   it("that waits for the link leaves that to another", function()
     connect()
     world:run(function()
