@@ -101,11 +101,15 @@ function methods:forget(entry, message, err)
   if drop(self, entry) then tell_followers(self, entry, message, err) end
 end
 
---- The coroutine that sends or sent this frame will not come for its RECEIPT, see
--- pump: where it waits for a connection it need not go out.
+--- Nobody waits for it any more: where it waits for a connection it need not go out.
+function methods:withdraw(entry)
+  if entry.item then self.backlog:remove(entry.item) end
+end
+
+--- The coroutine that sends or sent this frame will not come for its RECEIPT, see pump.
 function methods:abandon(entry)
   self:forget(entry)
-  if entry.item then self.backlog:remove(entry.item) end
+  self:withdraw(entry)
 end
 
 local function give_up(self, entry, _, message, err)

@@ -69,12 +69,13 @@ end
 
 -- ---- Resuming ----
 
--- Queue a frame before all others, for as long as the link lives, and is_wanted() says
--- so, where it is given: asked whenever it had to wait.
+-- Queue a frame before all others, for as long as the link lives. `entry`: the RECEIPT
+-- without which it need not go out any more, asked whenever it had to wait; or nil.
 -- @treturn[1] true; "unwanted" where it was not sent
 -- @treturn[2] nil, message, err of the link, which lives
 -- @treturn[3] false it has ended
-local function push_first(pump, command, headers, body, options, is_wanted)
+local function push_first(self, command, headers, body, options, entry)
+  local pump, receipts = self.pump, self.client.receipts
   local reads_on = true -- beyond limits.inbox, to limits.inbox_hard
   while not pump.ended and not pump.link_ended do
     local link = pump.link
@@ -89,14 +90,13 @@ local function push_first(pump, command, headers, body, options, is_wanted)
     waiter.making, pump.making_room = true, waiter
     pump:wait(waiter)
     if waiter.err then reads_on = false end -- there, too: wait till somebody reads
-    if is_wanted and not is_wanted() then return true, "unwanted" end
+    if entry and not receipts:is_open(entry) then return true, "unwanted" end
   end
   return false
 end
 
-local function push(self, headers, command, body, options, is_wanted)
-  local ok, message, err =
-    push_first(self.pump, command, headers, body, options, is_wanted)
+local function push(self, headers, command, body, options, entry)
+  local ok, message, err = push_first(self, command, headers, body, options, entry)
   if ok and not message and self.client.watched then self.client:sent(command, headers, body) end
   return ok, message, err
 end
@@ -183,10 +183,9 @@ local function flush_backlog(self, n)
     local item = backlog:first()
     if not item then return true end
     local entry = item.entry
-    local function is_wanted() return not entry or receipts:is_open(entry) end
-    if is_wanted() then
+    if not entry or receipts:is_open(entry) then
       local ok, message, err =
-        push(self, item.headers, item.command, item.body, item.options, is_wanted)
+        push(self, item.headers, item.command, item.body, item.options, entry)
       if ok == false or self.pump.link_ended then return false end
       if ok then
         if entry and not message then receipts:sent(entry) end

@@ -156,11 +156,6 @@ local function transmit_plain(client, destination, body)
     headers, body)
 end
 
--- Nobody waits for it any more: it need not be sent where it was not yet.
-local function withdraw(client, entry)
-  if entry.item then client.reconnector.backlog:remove(entry.item) end
-end
-
 -- What is sent again on the next connection.
 local function keep(entry, command, headers, body, options)
   entry.again = { command = command, headers = headers, body = body,
@@ -198,7 +193,7 @@ local function transmit_confirmed(client, timeout, command, what, headers, body,
     return nil, message, err
   end
   ok, message, err = receipts:await(entry, deadline, timeout)
-  withdraw(client, entry)
+  receipts:withdraw(entry)
   return ok, message, err
 end
 

@@ -140,16 +140,19 @@ function methods:spawn(f)
   end)
 end
 
+-- This task may not be closed any more.
+local function shield(self, thread)
+  local list = self.exposed
+  for i, victim in ipairs(list) do
+    if victim.thread == thread then return table.remove(list, i) end
+  end
+end
+
 --- From now on the running task may be closed while it waits, and f() is called then;
 -- without f it may not any more.
 function methods:expose(f)
   local thread, list = coroutine.running(), self.exposed
-  for i, victim in ipairs(list) do
-    if victim.thread == thread then
-      table.remove(list, i)
-      break
-    end
-  end
+  shield(self, thread)
   if f then list[#list + 1] = { thread = thread, f = f } end
 end
 
@@ -237,12 +240,7 @@ function methods:kill()
   for entry in pairs(self.calls) do
     if entry.thread == victim.thread then self.calls[entry] = nil end
   end
-  for i, other in ipairs(self.exposed) do
-    if other == victim then
-      table.remove(self.exposed, i)
-      break
-    end
-  end
+  shield(self, victim.thread)
   victim.f()
 end
 

@@ -9,7 +9,8 @@
 -- A *waiter* is one wait: `{task, done, value}`. Whatever it waits for (a
 -- descriptor, a time, a condition) wakes it once; the others find it done.
 -- Errors are caught by coroutine.resume, because Lua 5.1 cannot yield across
--- pcall. Knows queue and timers.
+-- pcall. Knows guard, queue and timers.
+local once = require "stomp.guard".once
 local queue = require "stomp.queue"
 local timers_module = require "stomp.loop.timers"
 
@@ -107,11 +108,7 @@ function task_mt.__close(task)
   if not task.ended then closed(task.loop, task) end
 end
 
--- Lua 5.4: the task is the closing value, see stomp.guard.
-local function once(_, has_run)
-  if not has_run then return true end
-end
-
+-- The task is the closing value, see guard.
 local function body(task)
   for _ in once, nil, nil, task do
     task.f()
