@@ -20,7 +20,7 @@ describe("on Artemis a client #artemis", function()
     })
   activemq_suite({ it = it, after_each = after_each }, function() return broker end)
 
-  local function queue(name) return ("/queue/lua-stomp-%s-%s"):format(name, tostring({}):match("%x+$")) end
+  local queue = activemq.queue
 
   it("gives what was not acknowledged to the next one", function()
     local client, name = assert(broker:connect()), queue "again"

@@ -18,7 +18,7 @@ for _, kind in ipairs { "classic", "classic6" } do
       })
     activemq_suite({ it = it, after_each = after_each }, function() return broker end)
 
-    local function queue(name) return ("/queue/lua-stomp-%s-%s"):format(name, tostring({}):match("%x+$")) end
+    local queue = activemq.queue
 
     it("refuses bodies that are not UTF-8, which the broker would ignore", function()
       local client = assert(broker:connect())

@@ -4,56 +4,15 @@
  * they are cut, that each has a mask of its own, what room they take, and that
  * nothing is begun without random bytes. (That the parts are the whole is the
  * vectors' too.) */
-#include "check.h"
-#include "core/websocket.h"
+#include "websocket_bench.h"
 #include <stdlib.h>
-#include <string.h>
 
 #define FRAME ((size_t)65536)
 
-typedef struct source {
-  uint32_t drawn;
-  size_t left; /* draws until it fails */
-} source;
-
-static bool draw(void *user, void *bytes, size_t len) {
-  source *s = user;
-  size_t i;
-  CHECK(len % 4 == 0 && len > 0);
-  if (s->left == 0)
-    return false;
-  s->left--;
-  for (i = 0; i < len; i += 4) {
-    s->drawn += 0x01030507;
-    memcpy((uint8_t *)bytes + i, &s->drawn, 4);
-  }
-  return true;
-}
-
-typedef struct bench {
-  check_memory m;
-  source source;
-  stomp_random random;
-  stomp_buffer out;
-  stomp_websocket *w;
-} bench;
-
-static void bench_open(bench *b, bool server, size_t cap) {
-  stomp_websocket_options options = { .server = server };
-  memset(b, 0, sizeof *b);
-  check_memory_init(&b->m, 0);
-  b->source.left = SIZE_MAX;
-  b->random = (stomp_random){ draw, &b->source };
-  options.memory = &b->m.memory;
-  options.random = server ? NULL : &b->random;
-  stomp_buffer_init(&b->out, &b->m.memory, cap);
-  b->w = stomp_websocket_new(&options, &b->out);
-}
-
-static void bench_close(bench *b) {
-  stomp_websocket_free(b->w);
-  stomp_buffer_clear(&b->out);
-  CHECK(b->m.live == 0);
+/* Any number of masks at once. */
+static void fragments_open(bench *b, bool server, size_t cap) {
+  bench_open(b, server, cap);
+  b->source.most = SIZE_MAX;
 }
 
 static uint8_t octet(size_t i) {
@@ -91,7 +50,7 @@ static void check_message(bool server, size_t len) {
   size_t i, at = 0, from;
   uint8_t *to;
   bench b;
-  bench_open(&b, server, (size_t)1 << 30);
+  fragments_open(&b, server, (size_t)1 << 30);
   to = stomp_websocket_begin(b.w, len, &status);
   CHECK(to != NULL);
   for (i = 0; i < len; i++)
@@ -129,10 +88,10 @@ static void test_room(void) {
   stomp_status status;
   bench b;
   CHECK(stomp_websocket_framing(FRAME) == 0);
-  bench_open(&b, false, cap - 1);
+  fragments_open(&b, false, cap - 1);
   CHECK(!stomp_websocket_begin(b.w, len, &status) && status == STOMP_LOUTBOX);
   bench_close(&b);
-  bench_open(&b, false, cap);
+  fragments_open(&b, false, cap);
   CHECK(stomp_websocket_begin(b.w, len, &status) && status == STOMP_OK);
   memset(b.out.block, 0, len);
   stomp_websocket_end(b.w, STOMP_WEBSOCKET_TEXT);
@@ -146,7 +105,7 @@ static void test_without_random_bytes(void) {
   size_t left;
   bench b;
   for (left = 0; left < 2; left++) {
-    bench_open(&b, false, (size_t)1 << 20);
+    fragments_open(&b, false, (size_t)1 << 20);
     b.source.left = left;
     CHECK(!stomp_websocket_begin(b.w, FRAME + 1, &status));
     CHECK(status == STOMP_ERANDOM && stomp_buffer_len(&b.out) == 0);

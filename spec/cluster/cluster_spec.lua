@@ -90,7 +90,10 @@ describe("a cluster of three nodes #cluster", function()
       end
     end
     while left > refused do note(assert(workers:read("*l"))) end
-    while ask(1, LEFT) > 0 do end -- the rest, if there is one
+    local deadline = os.time() + 60
+    while ask(1, LEFT) > 0 do -- the rest, if there is one
+      assert(os.time() < deadline, "messages are left in the queue")
+    end
     run("kill -- -%d", pid)
     for line in workers:lines() do note(line) end
     workers:close()

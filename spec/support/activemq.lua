@@ -42,4 +42,7 @@ function methods:connect(options)
   return stomp.connect(url, all)
 end
 
-return { start = start }
+--- A queue that no other spec uses.
+local function queue(name) return ("/queue/lua-stomp-%s-%s"):format(name, tostring({}):match("%x+$")) end
+
+return { start = start, queue = queue }
