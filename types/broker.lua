@@ -21,6 +21,7 @@
 ---@field error_on? string|string[]|function
 ---@field close_on? string|string[]|function
 ---@field refuse_logins? boolean|function
+---@field refuse_sends? boolean|function
 ---@field withhold_receipts? boolean|function
 ---@field times? integer
 ---@field delay? number seconds

@@ -23,11 +23,12 @@ local function gone(how)
 end
 
 -- A new connection brings messages before all that comes first is on its way
--- (see resume): their acknowledgements line up behind it.
-local function await_turn(client, message, how)
+-- (see resume): their acknowledgements line up behind it, but not while the broker lets
+-- that wait (see proof).
+local function await_turn(client, message, how, by_frame)
   local pump = client.pump
   if is_gone(pump, message) then return gone(how) end
-  if not pump.down then return true end
+  if not pump.down or (by_frame and client.reconnector.proving) then return true end
   local ok, text, err =
     client.reconnector:await_up(how, client.settings.confirm_timeout)
   if is_gone(pump, message) then return gone(how) end
@@ -132,7 +133,7 @@ end
 -- @treturn[2] nil, message, err: invalid, closed, timeout (no room in the outbox)
 local function settle(self, message, how, transaction, level)
   local client = self.client
-  local ok, text, err = await_turn(client, message, how)
+  local ok, text, err = await_turn(client, message, how, not self.acknowledging)
   if not ok then return nil, text, err end
   local within, headers
   if transaction ~= nil then

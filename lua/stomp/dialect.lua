@@ -38,8 +38,10 @@ end
 --   "address"    to any name of our own, when SUBSCRIBEd to with reply_headers
 --   nil          it is not known
 -- limit(headers, n, id, ack): adds what SUBSCRIBE needs for n messages, 0: any number
+-- answers_refused: a SEND that it refuses may get a RECEIPT all the same, see proof
 -- acks_at_once: ACK and NACK are carried out whatever transaction they name
-local rabbitmq = { replies = "reply-to", limit = limit_rabbitmq }
+local rabbitmq = { replies = "reply-to", limit = limit_rabbitmq, answers_refused = true }
+local embedded = { replies = "reply-to", limit = limit_rabbitmq }
 local classic = { replies = "subscribe", limit = limit_classic }
 local artemis = {
   replies = "address", reply_headers = { ["subscription-type"] = "MULTICAST" },
@@ -49,7 +51,7 @@ local unknown = { limit = limit_unknown }
 
 local names = {
   { "^RabbitMQ/", rabbitmq },
-  { "^lua%-stomp/", rabbitmq },
+  { "^lua%-stomp/", embedded },
   { "^ActiveMQ/", classic },
   { "^ActiveMQ%-Artemis/", artemis },
 }

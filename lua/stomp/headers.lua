@@ -126,14 +126,33 @@ local function join(given, ours, level)
   return ours
 end
 
+--- The value of this header (the first, where a list has several), or nil.
+local function get(given, name)
+  if given == nil then return nil end
+  if given[1] == nil then return given[name] end
+  for _, pair in ipairs(given) do
+    if pair[1] == name then return pair[2] end
+  end
+  return nil
+end
+
 --- Whether the program's headers have this name.
 local function has(given, name)
-  if given == nil then return false end
-  if given[1] == nil then return given[name] ~= nil end
-  for _, pair in ipairs(given) do
-    if pair[1] == name then return true end
+  return get(given, name) ~= nil
+end
+
+--- A copy in which this header, which it has once, has this value.
+local function with(given, name, value)
+  local copy = {}
+  for key, old in pairs(given) do copy[key] = old end
+  if copy[1] == nil then
+    copy[name] = value
+    return copy
   end
-  return false
+  for i, pair in ipairs(copy) do
+    if pair[1] == name then copy[i] = { name, value } end
+  end
+  return copy
 end
 
 --- The headers of an ACK or NACK as the version wants them (STOMP 1.2, "ACK"),
@@ -151,4 +170,4 @@ local function of_ack(message, version, more)
   return headers
 end
 
-return { join = join, has = has, check = check, fault = fault, of_ack = of_ack }
+return { join = join, get = get, has = has, with = with, check = check, fault = fault, of_ack = of_ack }

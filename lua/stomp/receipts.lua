@@ -50,6 +50,7 @@ function methods:expect(command, what, id)
   --   within      the fate of the transaction after whose COMMIT it comes
   --   connection  on which it was sent last, sent_at: when
   --   suspect     it may have ended a connection
+  --   original    of which it is a copy: a RECEIPT for this one answers that
   register.put(self.open, id, entry)
   return entry
 end
@@ -92,6 +93,7 @@ function methods:settle(id, frame)
   drop(self, entry)
   self.pump:deliver(entry, frame)
   tell_followers(self, entry)
+  if entry.original then self:settle(entry.original.id, frame) end
   return true
 end
 
@@ -159,6 +161,7 @@ function methods:follow(entry, follower)
   table.insert(entry.followers, follower)
 end
 
+--- It follows this one no longer.
 local function unfollow(entry, follower)
   if entry.follower == follower then entry.follower = nil end
   local followers = entry.followers or NONE
@@ -271,4 +274,4 @@ function methods:outstanding()
   return self.open.n
 end
 
-return { new = new }
+return { new = new, unfollow = unfollow }

@@ -37,6 +37,8 @@ local function new(client, options, urls)
     since = nil,       -- when the outage began
     up_since = nil,    -- when the connection came up
     risers = {},       -- waiters for a connection
+    proven = {},       -- destinations, see proof
+    proving = false,   -- whether one of them is being proven
     is_known = false,  -- what ended the last connection was found out
     last = nil,        -- how the last connection or attempt failed
   }, mt)

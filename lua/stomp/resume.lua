@@ -9,12 +9,14 @@
 -- Ends without a word (no ERROR, no close code) may be the network's fault: one
 -- more of them is needed.
 --
--- Knows errors and subscribing; pump, receipts, router and backlog through the
--- client and the reconnector, as whose maker it waits.
+-- Knows errors, making, proof and subscribing; pump, receipts, router and backlog through
+-- the client and the reconnector, as whose maker it waits.
 local errors = require "stomp.errors"
+local making = require "stomp.making"
+local proof = require "stomp.proof"
 local subscribing = require "stomp.subscribing"
 
-local SOON = 1 -- seconds after which an end is not blamed on what was sent
+local push, SOON = making.push, making.SOON
 
 -- Close codes by which a server says that it goes, not that it was wronged
 -- (RFC 6455, 7.4; IANA's registry for the last two).
@@ -69,48 +71,6 @@ end
 
 -- ---- Resuming ----
 
--- Queue a frame before all others, for as long as the link lives. `entry`: the RECEIPT
--- without which it need not go out any more, asked whenever it had to wait; or nil.
--- @treturn[1] true; "unwanted" where it was not sent
--- @treturn[2] nil, message, err of the link, which lives
--- @treturn[3] false it has ended
-local function push_first(self, command, headers, body, options, entry)
-  local pump, receipts = self.pump, self.client.receipts
-  local reads_on = true -- beyond limits.inbox, to limits.inbox_hard
-  while not pump.ended and not pump.link_ended do
-    local link = pump.link
-    local ok, message, err = link:send(command, headers, body, options)
-    if ok then return true end
-    if ok == nil then
-      pump:notice_end()
-      if pump.ended or pump.link_ended then return false end
-      return nil, message, err
-    end
-    local waiter = pump:waiter("room", reads_on)
-    waiter.making, pump.making_room = true, waiter
-    pump:wait(waiter)
-    if waiter.err then reads_on = false end -- there, too: wait till somebody reads
-    if entry and not receipts:is_open(entry) then return true, "unwanted" end
-  end
-  return false
-end
-
-local function push(self, headers, command, body, options, entry)
-  local ok, message, err = push_first(self, command, headers, body, options, entry)
-  if ok and not message and self.client.watched then self.client:sent(command, headers, body) end
-  return ok, message, err
-end
-
--- Wait for the RECEIPT of something on trial; false when the link ended.
-local function await_verdict(self, entry)
-  local pump = self.pump
-  local waiter = pump:waiter("verdict", true)
-  waiter.making = true
-  self.client.receipts:follow(entry, waiter)
-  pump:wait(waiter, pump.loop.now() + SOON)
-  return not pump.link_ended and not pump.ended
-end
-
 -- SUBSCRIBE again; false when the link ended meanwhile.
 local function resubscribe(self, subscription, on_trial)
   local client = self.client
@@ -133,7 +93,7 @@ local function resubscribe(self, subscription, on_trial)
     return push(self, { id = subscription.id }, "UNSUBSCRIBE") ~= false
   elseif ok then
     subscription:renew()
-    alive = not on_trial or await_verdict(self, entry)
+    alive = not on_trial or making.await(self, entry, SOON)
   end
   if trial then client.receipts:forget(trial) end
   if ok == nil then
@@ -188,7 +148,10 @@ local function flush_backlog(self, n)
         push(self, item.headers, item.command, item.body, item.options, entry)
       if ok == false or self.pump.link_ended then return false end
       if ok then
-        if entry and not message then receipts:sent(entry) end
+        if entry and not message then
+          receipts:sent(entry)
+          if not proof.await(self, item, entry) then return false end
+        end
       else
         report(self, entry, message, err)
       end
@@ -209,8 +172,9 @@ local function resend(self, entry)
     return true
   end
   receipts:sent(entry)
-  if not entry.suspect then return true end
-  if await_verdict(self, entry) then
+  local alive = proof.await(self, again, entry)
+  if not entry.suspect then return alive end
+  if alive and making.await(self, entry, SOON) then
     entry.suspect = false
     return true
   end
@@ -240,6 +204,7 @@ end
 --- Bring everything back to life; false when the link ended meanwhile.
 local function run(self)
   local pump, backlog = self.pump, self.backlog
+  self.proven = {}
   local queued = backlog:size()
   if not (resubscribe_all(self) and flush_backlog(self, queued)
     and resend_all(self)) then return false end

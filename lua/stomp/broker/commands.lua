@@ -99,6 +99,22 @@ end
 
 -- ---- Messages
 
+-- It is not published, and its RECEIPT is owed until one is: as on RabbitMQ, whose
+-- confirms name the last of many.
+local function lose(session, frame)
+  if frame.headers.receipt then session.owed[#session.owed + 1] = frame end
+  return false
+end
+
+-- With the RECEIPTs that are owed.
+local function publish(engine, session, message)
+  engine.destinations:publish(message)
+  local owed = session.owed
+  if #owed == 0 then return nil end
+  session.owed = {}
+  return owed
+end
+
 -- In a transaction its RECEIPT comes after COMMIT's, or never, as on RabbitMQ.
 function commands.SEND(engine, session, frame)
   local all, destination = engine.destinations, frame.headers.destination
@@ -115,7 +131,12 @@ function commands.SEND(engine, session, frame)
   elseif not message.destination or not all:rewrite_reply(session, message) then
     return session:refuse("Too many reply queues", destination, frame)
   end
-  if not frame.headers.transaction then return all:publish(message) end
+  if not frame.headers.transaction then
+    if engine.wrong:strikes("refuse_sends", frame, session) then
+      return lose(session, frame)
+    end
+    return publish(engine, session, message)
+  end
   defer(engine, session, frame, message, {
     action = function() all:publish(message) end,
     frame = frame,

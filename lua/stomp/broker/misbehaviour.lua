@@ -1,7 +1,7 @@
 -- SPDX-License-Identifier: MIT
 -- What a broker does wrong on purpose. Switches that strike (`cut_after`,
--- `cut_on`, `error_on`, `close_on`, `refuse_logins`, `withhold_receipts`) do so
--- at most `times` times together; `delay`, `silent` and `refuse_connects` are as
+-- `cut_on`, `error_on`, `close_on`, `refuse_logins`, `refuse_sends`,
+-- `withhold_receipts`) do so at most `times` times together; `delay`, `silent` and `refuse_connects` are as
 -- they are until the next call of misbehave.
 -- Knows check.
 local check = require "stomp.check"
@@ -12,7 +12,8 @@ local mt = { __index = methods }
 local known = {
   cut_after = "number", cut_on = "string table function",
   error_on = "string table function", close_on = "string table function",
-  refuse_logins = "boolean function", withhold_receipts = "boolean function",
+  refuse_logins = "boolean function", refuse_sends = "boolean function",
+  withhold_receipts = "boolean function",
   times = "number", delay = "number", silent = "boolean",
   refuse_connects = "boolean",
 }
@@ -53,7 +54,7 @@ local function rule_of(name, given, level)
 end
 
 local striking = { "cut_after", "cut_on", "error_on", "close_on", "refuse_logins",
-  "withhold_receipts" }
+  "refuse_sends", "withhold_receipts" }
 
 --- From a table of switches; misuse raises at `level`.
 local function new(given, level)

@@ -34,6 +34,7 @@ local function new(serial, peer, shared)
     deliveries = {},      -- what an ACK names -> {subscription, message, key}
     transactions = {},    -- id -> list of {action, message, frame}
     n_transactions = 0,
+    owed = {},            -- SENDs that were lost on purpose, with a receipt
     replies = {},         -- list of the reply destinations that reach it
     pending = queues.new(), -- of {command, headers, body, size, due}
     pending_bytes = 0,
