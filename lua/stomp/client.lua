@@ -68,6 +68,8 @@ local function new(loop, settings, urls, trace)
     drainer = nil, -- what a drain waits for that awaits acknowledgements
     n_subscriptions = 0,
     n_reconnects = 0,
+    answers_refused = false, -- see proof
+    proven = {}, n_proven = 0,
     past = {},           -- counts of earlier links
   }, mt)
   self.receipts = receipts_module.new(self.pump)
@@ -125,7 +127,8 @@ end
 -- @tparam string|table body any bytes, or a table that goes out as JSON
 -- @tparam[opt] table headers { name = value }, or a list of { name, value }
 -- @tparam[opt] table options confirm (wait for the RECEIPT, and send again after
--- a reconnect until it is here; adds persistent:true; "once": never again;
+-- a reconnect until it is here, see docs/reliability.md for RabbitMQ; adds
+-- persistent:true; "once": never again;
 -- "later": return at once, flush waits for it), timeout (seconds), content_length
 -- = false, transaction (an object of begin, or its id: `confirm` then returns at
 -- once, and the commit waits for the RECEIPT), idempotent (name of a header, or

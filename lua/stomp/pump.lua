@@ -48,6 +48,7 @@ local function new(loop)
     conditions = setmetatable({}, { __mode = "k" }), -- coroutine -> what it rests on
     control = 0,        -- how many of them wait for a control frame or for room
     room = queue.new(), -- waiters for room in the outbox, in order
+    gate = nil,         -- what stands before them until one SEND is answered, see proof
     ended = nil,        -- { clean, note, message, err } once it is over
     turn = 0,           -- frames taken since the others had a turn
     tolerant = false,   -- invalid frames are ignored, and told

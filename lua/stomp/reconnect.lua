@@ -3,7 +3,8 @@
 -- CONNECTED, SUBSCRIBEs, what was sent meanwhile, confirmed sends that never got
 -- their RECEIPT. Until all of it is on its way the pump stays down: whatever the
 -- program sends lines up behind it.
--- Knows backoff, backlog, chance, connector, errors, failures, headers, resume, room;
+-- Knows backoff, backlog, chance, connector, errors, failures, headers, proof, resume,
+-- room;
 -- the client it serves.
 local backlog_module = require "stomp.backlog"
 local backoff_module = require "stomp.backoff"
@@ -12,6 +13,7 @@ local connector = require "stomp.connector"
 local errors = require "stomp.errors"
 local failures = require "stomp.failures"
 local headers_of = require "stomp.headers"
+local proof = require "stomp.proof"
 local resume = require "stomp.resume"
 local room = require "stomp.room"
 
@@ -37,8 +39,7 @@ local function new(client, options, urls)
     since = nil,       -- when the outage began
     up_since = nil,    -- when the connection came up
     risers = {},       -- waiters for a connection
-    proven = {},       -- destinations, see proof
-    proving = false,   -- whether one of them is being proven
+    proving = false,   -- it waits for what the broker thinks of one SEND, see proof
     is_known = false,  -- what ended the last connection was found out
     last = nil,        -- how the last connection or attempt failed
   }, mt)
@@ -253,6 +254,7 @@ function methods:lost(ended)
   self.backoff:lasted(self.since - (self.up_since or self.since))
   resume.suspect(self, ended)
   client:link_lost(ended)
+  proof.lost(pump)
   room.move(pump, self.backlog, client.version)
   client.events:fire("disconnect", ended.message, ended.err)
   start_outage(self)

@@ -9,14 +9,35 @@
 -- Ends without a word (no ERROR, no close code) may be the network's fault: one
 -- more of them is needed.
 --
--- Knows errors, making, proof and subscribing; pump, receipts, router and backlog through
+-- Knows errors, headers, making, proof and subscribing; pump, receipts, router and backlog through
 -- the client and the reconnector, as whose maker it waits.
 local errors = require "stomp.errors"
+local headers_of = require "stomp.headers"
 local making = require "stomp.making"
 local proof = require "stomp.proof"
 local subscribing = require "stomp.subscribing"
 
 local push, SOON = making.push, making.SOON
+
+-- Nothing else goes out until this confirmed frame, which just did, has shown that
+-- RECEIPTs for its destination are true; false when the link ended.
+local function prove(self, frame, entry)
+  local client = self.client
+  if frame.command ~= "SEND"
+    or not proof.is_needed(client, headers_of.get(frame.headers, "destination")) then
+    return not self.pump.link_ended
+  end
+  self.proving = true -- nobody else need wait
+  local alive = proof.run(client, frame, entry,
+    function(seconds) return making.await(self, entry, seconds) end,
+    function(headers)
+      local ok, message, err =
+        push(self, headers, frame.command, frame.body, frame.options, entry)
+      return ok and message ~= "unwanted" and ok, message, err
+    end)
+  self.proving = false
+  return alive
+end
 
 -- Close codes by which a server says that it goes, not that it was wronged
 -- (RFC 6455, 7.4; IANA's registry for the last two).
@@ -150,7 +171,7 @@ local function flush_backlog(self, n)
       if ok then
         if entry and not message then
           receipts:sent(entry)
-          if not proof.await(self, item, entry) then return false end
+          if not prove(self, item, entry) then return false end
         end
       else
         report(self, entry, message, err)
@@ -172,7 +193,7 @@ local function resend(self, entry)
     return true
   end
   receipts:sent(entry)
-  local alive = proof.await(self, again, entry)
+  local alive = prove(self, again, entry)
   if not entry.suspect then return alive end
   if alive and making.await(self, entry, SOON) then
     entry.suspect = false
@@ -204,7 +225,7 @@ end
 --- Bring everything back to life; false when the link ended meanwhile.
 local function run(self)
   local pump, backlog = self.pump, self.backlog
-  self.proven = {}
+  proof.forget_all(self.client)
   local queued = backlog:size()
   if not (resubscribe_all(self) and flush_backlog(self, queued)
     and resend_all(self)) then return false end

@@ -1,7 +1,7 @@
 -- SPDX-License-Identifier: MIT
 -- How a client's frames go out: bodies, headers, room in the outbox, receipts;
 -- and where they go while there is no connection.
--- Knows check, guard, headers, json, errors, failures; pump, receipts and reconnector
+-- Knows check, guard, headers, json, errors, failures, proof; pump, receipts and reconnector
 -- through the client.
 local check = require "stomp.check"
 local errors = require "stomp.errors"
@@ -9,6 +9,7 @@ local failures = require "stomp.failures"
 local guard = require "stomp.guard"
 local headers_of = require "stomp.headers"
 local json = require "stomp.json"
+local proof = require "stomp.proof"
 local queue = require "stomp.queue"
 local room = require "stomp.room"
 
@@ -120,7 +121,8 @@ local function transmit_in_turn(client, timeout, command, what, headers, body, o
     return failures.over(pump.ended, what)
   end
   if ok == nil then return nil, message, err end
-  return failures.late(what .. ": no room in the outbox", timeout)
+  return failures.late(("%s: %s"):format(what,
+    pump.gate and pump.gate.what or "no room in the outbox"), timeout)
 end
 
 --- Queue a frame; wait up to `timeout` seconds for room in the outbox. `entry`:
@@ -162,6 +164,14 @@ local function keep(entry, command, headers, body, options)
     options = options }
 end
 
+-- What is to be done once a confirmed SEND is out, where nothing may follow it yet;
+-- nil: nothing.
+local function opener(client, destination, headers, body, options, entry)
+  if not proof.is_needed(client, destination) then return nil end
+  local frame = { command = "SEND", headers = headers, body = body, options = options }
+  return function() proof.begin(client, frame, entry) end
+end
+
 -- A frame gets a receipt: its entry, before it goes out.
 local function ask(client, command, what, headers)
   local entry = client.receipts:expect(command, what)
@@ -185,6 +195,9 @@ local function transmit_confirmed(client, timeout, command, what, headers, body,
     how(entry)
   elseif how ~= "once" and client.reconnector.options then
     keep(entry, command, headers, body, options)
+  end
+  if command == "SEND" then
+    on_sent = opener(client, what, headers, body, options, entry)
   end
   local ok, message, err = transmit(client, timeout, command, what, headers, body,
     options, entry, on_sent)
@@ -226,7 +239,7 @@ local function transmit_pipelined(client, timeout, destination, headers, body,
   end
   pipeline:expect(entry) -- before it waits: its room is taken
   ok, message, err = transmit(client, timeout, "SEND", destination, headers, body,
-    options, entry)
+    options, entry, opener(client, destination, headers, body, options, entry))
   if not ok then
     client.receipts:forget(entry)
     return nil, message, err

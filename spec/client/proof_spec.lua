@@ -8,7 +8,7 @@ local QUEUE = "/queue/a"
 
 -- A world with a broker that calls itself so and a client that reconnects after 1 s.
 -- It tells of the SENDs that came: { body, time since the cut, receipt }.
-local function setup(body, server)
+local function setup(body, server, limits)
   local world = testing.world()
   local broker = world:broker { server = server or "RabbitMQ/3.10.8" }
   local came, cut_at = {}, 0
@@ -22,20 +22,26 @@ local function setup(body, server)
   world:run(function()
     local client = assert(stomp.connect(broker.url, world:options {
       reconnect = { min = 1, max = 1, jitter = 0 }, confirm_timeout = 100,
+      limits = limits,
     }))
-    -- the broker refuses SENDs for `seconds` from now on, and cuts connections
-    local function lose_leader(seconds, destination)
+    -- the broker refuses SENDs for `seconds` from now on
+    local function refuse(seconds, destination)
       cut_at, came = world:now(), {}
       broker:misbehave { refuse_sends = function(frame)
         return world:now() - cut_at < seconds
           and (not destination or frame.headers.destination == destination)
       end }
+    end
+    -- the same, and cuts connections
+    local function lose_leader(...)
+      refuse(...)
       world.network:cut()
       client:run(0.5)
       assert.equal("reconnecting", client.state)
     end
     body {
-      world = world, broker = broker, client = client, lose_leader = lose_leader,
+      world = world, broker = broker, client = client, refuse = refuse,
+      lose_leader = lose_leader,
       came = function() return came end,
     }
     client:close()
@@ -94,6 +100,7 @@ describe("the first confirmed SEND to a destination on a new connection", functi
 
   it("is that of those whose RECEIPT was lost, too", function()
     setup(function(it)
+      assert(it.client:send(QUEUE, "0", nil, { confirm = true }))
       it.broker:misbehave { withhold_receipts = true }
       local safe = send_all(it, { "1", "2" })
       it.client:run(0.1)
@@ -101,7 +108,7 @@ describe("the first confirmed SEND to a destination on a new connection", functi
       it.client:run(20)
       assert.same({ "1", "1", "1", "1", "2" }, bodies_of(it.came()))
       assert.equal(2, safe.n)
-      assert.same({ "1", "2", "1", "2" }, queued(it))
+      assert.same({ "0", "1", "2", "1", "2" }, queued(it))
     end)
   end)
 
@@ -227,6 +234,26 @@ describe("the first confirmed SEND to a destination on a new connection", functi
     end
   end)
 
+  it("waits while nobody reads what its RECEIPT lies behind", function()
+    setup(function(it)
+      local subscription = assert(it.client:subscribe(QUEUE))
+      it.lose_leader(0)
+      local other = assert(stomp.connect(it.broker.url, it.world:options()))
+      for i = 1, 30 do assert(other:send(QUEUE, i .. ("x"):rep(1000))) end
+      assert(it.client:send("/queue/b", "1", nil, { confirm = "later" }))
+      it.client:run(40)
+      assert.equal("reconnecting", it.client.state)
+      assert.is_true(#it.came() < 30 + 10, #it.came())
+      for i = 1, 30 do
+        local message = assert(subscription:receive(60))
+        assert.equal(tostring(i), message.body:match("%d+"))
+      end
+      assert.is_true(it.client:flush(1))
+      assert.equal("connected", it.client.state)
+      other:close()
+    end, nil, { inbox = 2000, inbox_hard = 4000 })
+  end)
+
   it("is nothing of other brokers", function()
     setup(function(it)
       it.lose_leader(5)
@@ -234,5 +261,194 @@ describe("the first confirmed SEND to a destination on a new connection", functi
       it.client:run(20)
       assert.same({ "1", "2" }, bodies_of(it.came()))
     end, "lua-stomp/0.1.0")
+  end)
+end)
+
+describe("the first confirmed SEND to a destination on any connection", function()
+  it("goes alone, and again, until its RECEIPT comes", function()
+    for _, confirm in ipairs { true, "later" } do
+      setup(function(it)
+        it.refuse(5)
+        local safe = send_all(it, { "1", "2", "3" }, { confirm = confirm })
+        it.client:run(20)
+        assert.same({ "1", "1", "1", "1", "2", "3" }, bodies_of(it.came()))
+        for i, time in ipairs { 0, 1, 3, 7, 7 } do
+          assert.is_true(math.abs(it.came()[i][2] - time) < 0.1, it.came()[i][2])
+        end
+        assert.equal(3, safe.n)
+        assert.is_true(it.client:flush(1))
+        assert.same({ "1", "2", "3" }, queued(it))
+        assert.equal(0, it.client:stats().receipts_outstanding)
+      end)
+    end
+  end)
+
+  it("is waited for by whatever is published, in order", function()
+    setup(function(it)
+      local t = assert(it.client:begin())
+      assert(t:send(QUEUE, "in transaction"))
+      it.client:run(0.1)
+      it.refuse(2.5)
+      local n = 0
+      local function spawn(f)
+        it.world:spawn(function()
+          assert(f())
+          n = n + 1
+        end)
+      end
+      spawn(function() return it.client:send(QUEUE, "1", nil, { confirm = true }) end)
+      spawn(function() return it.client:send(QUEUE, "2") end)
+      spawn(function() return it.client:send("/queue/b", "3", nil, { confirm = true }) end)
+      spawn(function() return t:commit() end)
+      spawn(function() return it.client:send(QUEUE, "4", nil, { confirm = true }) end)
+      it.client:run(2)
+      assert.same({ "1", "1" }, bodies_of(it.came()))
+      assert.equal(0, n)
+      it.client:run(10)
+      assert.same({ "1", "1", "1", "2", "3", "4" }, bodies_of(it.came()))
+      assert.equal(5, n)
+      assert.same({ "1", "2", "in transaction", "4" }, queued(it))
+    end)
+  end)
+
+  it("does not hold up acknowledgements", function()
+    setup(function(it)
+      assert(it.client:send(QUEUE, "a"))
+      assert(it.client:send(QUEUE, "b"))
+      local subscription = assert(it.client:subscribe(QUEUE, { ack = "client-individual" }))
+      local a, b = assert(subscription:receive(1)), assert(subscription:receive(1))
+      it.refuse(100)
+      it.world:spawn(function()
+        it.client:send(QUEUE, "1", nil, { confirm = true, timeout = 5 })
+      end)
+      it.client:run(1)
+      local start = it.world:now()
+      assert(a:ack())
+      assert(b:nack())
+      assert.equal(start, it.world:now())
+      assert.equal("b", assert(subscription:receive(1)).body)
+    end)
+  end)
+
+  it("is named by what waits for it in vain", function()
+    setup(function(it)
+      it.refuse(100)
+      it.world:spawn(function() it.client:send(QUEUE, "1", nil, { confirm = true }) end)
+      it.client:run(0.1)
+      local ok, message, err = it.client:send("/queue/b", "2", nil, { timeout = 3 })
+      assert.is_nil(ok)
+      assert.equal("timeout", err.kind)
+      assert.is_nil(err.outcome)
+      assert.truthy(message:find("SEND /queue/b: no RECEIPT for SEND /queue/a", 1, true), message)
+    end)
+  end)
+
+  it("lets the others go when its time is over", function()
+    setup(function(it)
+      it.refuse(2.9)
+      send_all(it, { "1" }, { confirm = true, timeout = 2 })
+      local safe = send_all(it, { "2", "3" })
+      it.client:run(20)
+      assert.same({ "1", "1", "2", "2", "3" }, bodies_of(it.came()))
+      assert.equal(2, safe.n)
+      assert.same({ "2", "3" }, queued(it))
+    end)
+  end)
+
+  it("is lost with its connection, and what waits for it goes on the next", function()
+    setup(function(it)
+      it.refuse(2)
+      local safe = send_all(it, { "1", "2" })
+      it.client:run(0.5)
+      it.world.network:cut()
+      it.client:run(20)
+      assert.same({ "1", "2", "2", "1" }, bodies_of(it.came()))
+      assert.equal(2, safe.n)
+      assert.same({ "2", "1" }, queued(it))
+      assert.equal(0, it.client:stats().receipts_outstanding)
+    end)
+  end)
+
+  it("is told at once when the connection ends for good", function()
+    setup(function(it)
+      it.refuse(100)
+      local safe = send_all(it, { "1", "2" })
+      it.client:run(0.5)
+      local start = it.world:now()
+      it.client:close()
+      it.world:sleep(0.1)
+      assert.equal(0, safe.n)
+      assert.is_true(it.world:now() - start < 1)
+    end)
+  end)
+
+  it("goes out once where the client does not reconnect", function()
+    local world = testing.world()
+    local broker = world:broker { server = "RabbitMQ/3.10.8" }
+    broker:misbehave { refuse_sends = true, times = 2 }
+    world:run(function()
+      local told
+      local client = assert(stomp.connect(broker.url, world:options {
+        confirm_timeout = 10, on_error = function(message) told = message end,
+      }))
+      local ok, _, err = client:send(QUEUE, "1", nil, { confirm = true })
+      assert.is_nil(ok)
+      assert.equal("timeout", err.kind)
+      assert.equal("unknown", err.outcome)
+      assert.is_true(client:send(QUEUE, "2", nil, { confirm = "later" }))
+      local start = world:now()
+      assert(client:send(QUEUE, "3", nil, { timeout = 20 }))
+      assert.equal(15, math.floor(world:now() - start))
+      ok, _, err = client:flush()
+      assert.is_nil(ok)
+      assert.equal("timeout", err.kind)
+      assert.equal("unknown", err.outcome)
+      assert.equal("timeout: no RECEIPT for SEND /queue/a within 15 s", told)
+      client:run(0.1)
+      assert.equal(1, broker:stats().queued)
+      client:close()
+    end)
+    world:close()
+  end)
+
+  it("is not needed on queues that belong to the connection", function()
+    setup(function(it)
+      it.refuse(100)
+      for _, name in ipairs { "/temp-queue/a", "/reply-queue/a" } do
+        it.world:spawn(function()
+          it.client:send(name, "1", nil, { confirm = true, timeout = 1 })
+        end)
+      end
+      it.client:run(0.1)
+      assert.same({ "1", "1" }, bodies_of(it.came()))
+    end)
+  end)
+
+  it("is one of many when more are named than can be remembered", function()
+    setup(function(it)
+      for i = 1, 4098 do
+        assert(it.client:send("/queue/" .. i, "x", nil, { confirm = true }))
+      end
+      it.refuse(1.5, "/queue/1") -- it was forgotten
+      assert(it.client:send("/queue/1", "y", nil, { confirm = true }))
+      assert.same({ "y", "y", "y" }, bodies_of(it.came()))
+    end)
+  end)
+
+  it("is proved in a plain script, too", function()
+    local broker = assert(require "stomp.broker".listen("ws://127.0.0.1:0/ws",
+      { server = "RabbitMQ/3.10.8" }))
+    local n, bodies = 0, {}
+    broker:misbehave { refuse_sends = function(frame)
+      n = n + 1
+      bodies[n] = frame.body
+      return n <= 1
+    end }
+    local client = assert(stomp.connect(broker.url, { reconnect = true }))
+    for i = 1, 3 do assert(client:send(QUEUE, i .. "", nil, { confirm = "later" })) end
+    assert.is_true(client:flush(5))
+    assert.same({ "1", "1", "2", "3" }, bodies)
+    assert.is_true(client:disconnect())
+    broker:close()
   end)
 end)

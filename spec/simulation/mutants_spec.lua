@@ -4,6 +4,7 @@ local backlog_module = require "stomp.backlog"
 local core = require "stomp.core"
 local destinations = require "stomp.broker.destinations"
 local pipeline_module = require "stomp.pipeline"
+local proof = require "stomp.proof"
 local pump_module = require "stomp.pump"
 local queue = require "stomp.queue"
 local receipts_module = require "stomp.receipts"
@@ -142,6 +143,12 @@ local bugs = {
       return deliver(self, waiter, value)
     end
   end, "need reading" },
+  { "the first of what is sent on a new connection is not waited for", proof, "is_needed", function()
+    return function() return false end
+  end, "the broker does not have it" },
+  { "it is waited for by those who resume alone", proof, "begin", function()
+    return function() end
+  end, "the broker does not have it" },
   { "RECEIPTs that nobody waits for any more stay", receipts, "forget", function()
     return function() end
   end, "left in a closed client" },

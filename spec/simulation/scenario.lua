@@ -60,6 +60,8 @@ local function new(random)
     ordered = on(0.5), later = on(0.3), idempotent = on(0.2), looks = on(0.2),
     hangs = on(0.1), quits = on(0.15), iterates = on(0.2), compression = on(0.05),
     floods = fault(0.15), -- bursts are more than limits.outbox, and begin with a cut
+    rabbitmq = on(0.4), -- by name, and, where it is leaderless, in what its RECEIPTs say
+    leaderless = fault(0.6),
     kills = fault(0.2) and close ~= nil, -- tasks that wait are closed
   }
 end

@@ -80,7 +80,8 @@ end
 -- before; not known where harm may be hidden.
 function methods:is_well(connection, since)
   local scenario = self.scenario
-  if scenario.one_sided or scenario.drips or scenario.withholds or self.n_harms > 0
+  if scenario.one_sided or scenario.drips or scenario.withholds
+    or scenario.leaderless or self.n_harms > 0
     or connection.client.state ~= "connected" then return false end
   local well = math.max(since, self.disturbed, connection.up_since)
   return self.world:now() - well > patience_of(scenario)
@@ -246,9 +247,24 @@ end
 
 function faults.kills(self) self:kill() end
 
+-- What is published through a new connection is refused, and answered with what comes
+-- later (lua/stomp/proof.lua); for so long that it is sent again a few times.
+function faults.leaderless(self)
+  if not self.scenario.rabbitmq then return end
+  local taken = self.taken
+  local seconds = self.random:part() * self.random:one_of { 0.5, self.scenario.timeout }
+  local ends = self.world:now() + seconds
+  self.broker:misbehave { refuse_sends = function(frame, session)
+    return frame.headers.receipt ~= nil and self.world:now() < ends
+      and not taken[session.id .. frame.headers.destination]
+  end }
+  if self.random:chance(0.7) then self.world.network:cut() end
+  self.world:sleep(3 * seconds + 2)
+end
+
 local fault_names = {
   "cuts", "byte_cuts", "silences", "drips", "refusals", "crashes", "restarts", "strikes",
-  "errors", "withholds", "unreachable", "kills",
+  "errors", "withholds", "unreachable", "kills", "leaderless",
 }
 
 local function do_harm(self)
@@ -429,6 +445,17 @@ local function watch_broker(self)
     end
     publish(that, message)
   end
+  local frame = engine.frame
+  engine.frame = function(that, session, one, now)
+    local headers, owed = one.headers, #session.owed
+    if one.command == "SEND" and (headers.receipt or ""):find("^r%-%d+%-") then
+      self:log("repeated", headers.n)
+    end
+    frame(that, session, one, now)
+    if one.command == "SEND" and not headers.transaction and #session.owed <= owed then
+      self.taken[session.id .. headers.destination] = true
+    end
+  end
   engine.close = function(that, session)
     for _, p in ipairs(self.programs) do p:session_over(session.id) end
     close(that, session)
@@ -447,8 +474,9 @@ local function simulate(seed, options)
     world = world, scenario = scenario, random = world.random:fork(),
     broker = world:broker {
       heartbeat = { send = scenario.heartbeat, receive = scenario.heartbeat },
-      compression = scenario.compression,
+      compression = scenario.compression, server = scenario.rabbitmq and "RabbitMQ/3.10.8" or nil,
     },
+    taken = {}, -- session and destination -> one SEND was
     checker = checker_module.new {
       exact = true, loses = program.loses,
     },

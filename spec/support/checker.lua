@@ -105,6 +105,10 @@ end
 
 function events.aborted(self, id) send_of(self, id).aborted = true end
 
+function events.repeated(self, id)
+  send_of(self, id).uncertain = true
+end
+
 function events.uncertain(self, id)
   local send = send_of(self, id)
   if not send.confirmed then send.uncertain = true end
