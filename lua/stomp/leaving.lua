@@ -6,10 +6,11 @@
 -- begun is neither acknowledged nor refused: the broker gives it to others when the
 -- connection ends. (A NACK of it would bring it back here, and after an UNSUBSCRIBE
 -- RabbitMQ refuses ACKs.)
--- Knows errors, failures and guard; the rest through the client.
+-- Knows errors, failures, guard and room; the rest through the client.
 local errors = require "stomp.errors"
 local failures = require "stomp.failures"
 local guard = require "stomp.guard"
+local room = require "stomp.room"
 
 -- Seconds that DISCONNECT may take; that handlers get to finish after the end.
 local DISCONNECT_TIMEOUT = 5
@@ -39,8 +40,12 @@ end
 
 local function say_goodbye(client, deadline, timeout)
   local pump = client.pump
-  local id, message, err = pump.link:disconnect()
-  if id == false then
+  -- behind those who wait for room, or at a gate
+  local id, message, err = room.push(pump, math.max(deadline - pump.loop.now(), 0),
+    "DISCONNECT", true, nil, "disconnect")
+  if pump.ended then
+    return failures.over(pump.ended, "DISCONNECT")
+  elseif id == false then
     return failures.late("DISCONNECT: no room in the outbox", timeout)
   elseif not id then
     return nil, message, err

@@ -55,11 +55,13 @@ local function result(what, ok, message, err)
   return ok, message, err
 end
 
+local acknowledges = { ack = true, nack = true }
+
 -- Whether the frame may pass those who wait: acknowledgements need not wait at a gate
 -- (see proof), but for one another.
 local function may_pass(pump, method)
   local room = pump.room
-  if method == "send" or not pump.gate then return false end
+  if not pump.gate or not acknowledges[method] then return false end
   for i = room.first, room.last do
     if room[i].is_ack then return false end
   end
@@ -70,14 +72,15 @@ end
 -- for at most `timeout` seconds. Those who wait for room get it in order.
 -- `is_bound`: the call belongs to the present connection; `entry`: the RECEIPT of a
 -- frame, or nil.
--- @treturn[1] true; "kept" where it goes out on the next connection
+-- @treturn[1] what the link said, which is true; "kept" where it goes out on the next
+-- connection
 -- @treturn[2] nil, message, err of the link, or that of a limit
 -- @treturn[3] false no room in time, or the end came; nothing was sent
 local function push(pump, timeout, what, is_bound, entry, method, a, b, c, d)
   if queue.size(pump.room) == 0 or may_pass(pump, method) then
     local link = pump.link
     local ok, message, err = link[method](link, a, b, c, d)
-    if ok then return true end
+    if ok then return ok end
     if ok == nil then return result(what, ok, message, err) end
   end
   local waiter = pump:waiter(what, true)
@@ -85,7 +88,7 @@ local function push(pump, timeout, what, is_bound, entry, method, a, b, c, d)
     waiter.item = { command = a, what = a .. " " .. what, headers = b, body = c,
       options = d, entry = entry }
   end
-  if method ~= "send" then waiter.is_ack = true end
+  if acknowledges[method] then waiter.is_ack = true end
   queue.push(pump.room, waiter)
   local ok, message, err = push_in_turn(pump, waiter, pump.loop.now() + timeout,
     is_bound, function(link) return link[method](link, a, b, c, d) end)

@@ -369,6 +369,23 @@ describe("the first confirmed SEND to a destination on any connection", function
     end)
   end)
 
+  it("and what waits for it go before DISCONNECT", function()
+    setup(function(it)
+      it.refuse(2)
+      local n = 0
+      for i, confirm in ipairs { true, false, false } do
+        it.world:spawn(function()
+          assert(it.client:send(QUEUE, i .. "", nil, { confirm = confirm }))
+          n = n + 1
+        end)
+      end
+      it.client:run(0.1)
+      assert.is_true(it.client:disconnect())
+      assert.equal(3, n)
+      assert.same({ "1", "2", "3" }, queued(it))
+    end)
+  end)
+
   it("is told at once when the connection ends for good", function()
     setup(function(it)
       it.refuse(100)
