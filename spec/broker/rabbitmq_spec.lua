@@ -63,6 +63,26 @@ describe("on RabbitMQ a client #broker", function()
     assert.same({ "1", "2", "3" }, bodies)
   end)
 
+  -- lua/stomp/proof.lua; the simulation and `make cluster` show what it is for
+  it("sends the first confirmed message to a destination alone", function()
+    local queue, told = "/queue/lua-stomp-spec-first-" .. os.time(), {}
+    stomp.run(function()
+      local client = assert(connect())
+      client:on("sent", function(command, _, body)
+        if command == "SEND" then told[#told + 1] = body end
+      end)
+      client:on("receipt", function() told[#told + 1] = "RECEIPT" end)
+      for i = 1, 3 do
+        stomp.spawn(function() assert(client:send(queue, i .. "", nil, { confirm = true })) end)
+      end
+      stomp.sleep(0)
+      assert(client:flush())
+      assert(client:disconnect())
+    end)
+    local text = table.concat(told, " ")
+    assert.truthy(text:find("^1 RECEIPT 2 "), text)
+  end)
+
   it("speaks all three versions", function()
     for _, version in ipairs { "1.0", "1.1", "1.2" } do
       local client = assert(connect { versions = { version } })
