@@ -111,7 +111,7 @@ local levels = {
   "errors check guard waiters loop.timers register hints dialect unique chance backoff statistics streams",
   "url json trace tracer unacked headers failures loop.tasks",
   "message options proxy loop.scheduler worker pool pipeline transport.lws difference",
-  "pump events handling connector transport.replay",
+  "pump gate events handling connector transport.replay",
   "receipts room backlog replay",
   "proof leaving",
   "sending",

@@ -28,9 +28,9 @@ end
 local function await_turn(client, message, how, by_frame)
   local pump = client.pump
   if is_gone(pump, message) then return gone(how) end
-  if not pump.down or (by_frame and client.reconnector.proving) then return true end
+  if not pump.down then return true end
   local ok, text, err =
-    client.reconnector:await_up(how, client.settings.confirm_timeout)
+    client.reconnector:await_up(how, client.settings.confirm_timeout, by_frame)
   if is_gone(pump, message) then return gone(how) end
   return ok, text, err
 end

@@ -46,7 +46,7 @@ local function say_goodbye(client, deadline, timeout)
   if pump.ended then
     return failures.over(pump.ended, "DISCONNECT")
   elseif id == false then
-    return failures.late("DISCONNECT: no room in the outbox", timeout)
+    return failures.late("DISCONNECT: " .. room.why(pump, "disconnect"), timeout)
   elseif not id then
     return nil, message, err
   end
@@ -164,7 +164,7 @@ local function in_hand(client)
   local n, found = 0, nil
   for _, subscription in pairs(client.router.subscriptions) do
     local noted = subscription.tie and subscription.tie.unacked
-    if noted and subscription:is_current() and not client.pump.down then
+    if noted and subscription:is_current() and not client.pump.link_ended then
       local more = noted:in_hand()
       if more > 0 then n, found = n + more, subscription end
     end

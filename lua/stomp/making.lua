@@ -1,8 +1,7 @@
 -- SPDX-License-Identifier: MIT
 -- How the maker of a connection, who resumes what the last one had, sends on it and
 -- waits: before all others, who line up until the pump rises. `self`: the reconnector.
--- Knows receipts; pump through the client.
-local receipts_module = require "stomp.receipts"
+-- Knows pump and receipts through the client.
 
 local SOON = 1 -- seconds after which an end is not blamed on what was sent
 
@@ -39,27 +38,15 @@ local function push(self, headers, command, body, options, entry)
   return ok, message, err
 end
 
--- One wait for it; `reads_on` beyond limits.inbox, to limits.inbox_hard.
-local function await_once(self, entry, deadline, reads_on)
-  local waiter = self.pump:waiter("verdict", reads_on)
-  waiter.making = true
-  self.client.receipts:follow(entry, waiter)
-  self.pump:wait(waiter, deadline)
-  receipts_module.unfollow(entry, waiter)
-end
+local function make(waiter) waiter.making = true end
 
 --- Wait until this RECEIPT is here or given up, for at most so many seconds.
 -- @treturn boolean whether the link lives
+-- @treturn boolean whether the RECEIPT may lie behind what nobody reads
 local function await(self, entry, seconds)
-  local pump, receipts = self.pump, self.client.receipts
-  local deadline = pump.loop.now() + seconds
-  local function is_over()
-    return pump.link_ended or pump.ended or not receipts:is_open(entry)
-  end
-  if not is_over() then await_once(self, entry, deadline, true) end
-  -- it may have come to inbox_hard: from there on it is others who must read
-  if not is_over() then await_once(self, entry, deadline, false) end
-  return not pump.link_ended and not pump.ended
+  local pump = self.pump
+  local stalled = self.client.receipts:watch(entry, seconds, make)
+  return not pump.link_ended and not pump.ended, stalled
 end
 
 return { SOON = SOON, push = push, await = await }

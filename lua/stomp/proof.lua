@@ -4,20 +4,17 @@
 -- connection, and sends the RECEIPT all the same as soon as it has taken whatever comes
 -- later (docs/brokers.md). So the first confirmed SEND to each destination goes alone,
 -- again and again, until its RECEIPT comes: nothing later can have brought that but a
--- copy of it. What else is to be sent waits behind it: where there is a connection, in
--- the line for room in the outbox, at whose head a gate stands; where there is none
--- yet, because whoever resumes (see resume) does not go on.
+-- copy of it. What else is to be published waits: where there is a connection, at a
+-- gate; where there is none yet, because whoever resumes (see resume) does not go on.
 --
 -- A frame here: command, headers, body, options of link:send; `entry`: its RECEIPT.
--- Knows failures, headers, queue and receipts; its client, whose `proven` has the
+-- Knows failures, gate, headers and receipts; its client, whose `proven` has the
 -- destinations that are known on this connection.
 local failures = require "stomp.failures"
+local gates = require "stomp.gate"
 local headers_of = require "stomp.headers"
-local queue = require "stomp.queue"
-local receipts_module = require "stomp.receipts"
 
--- Seconds until the next copy: at first, and at most. (A publisher that is blocked by
--- an alarm of its broker gets no RECEIPT for as long as that lasts.)
+-- Seconds until the next copy: at first, and at most.
 local FIRST, MOST = 1, 30
 
 -- Destinations that are remembered.
@@ -26,6 +23,10 @@ local REMEMBER = 4096
 --- Nothing is known about the destinations of a new connection.
 local function forget_all(client)
   client.proven, client.n_proven = {}, 0
+end
+
+local function destination_of(frame)
+  return headers_of.get(frame.headers, "destination")
 end
 
 -- Queues of one connection have no leader that could be lost.
@@ -39,118 +40,110 @@ local function is_needed(client, destination)
     and not is_own(destination)
 end
 
+-- `proven`: the client's when the frame went out.
 local function remember(client, proven, destination)
-  if client.proven ~= proven then return end -- it was another connection's
-  if client.n_proven >= REMEMBER then
-    forget_all(client)
-    proven = client.proven
-  end
-  proven[destination], client.n_proven = true, client.n_proven + 1
+  if client.proven ~= proven then return end -- there was another connection meanwhile
+  if client.n_proven >= REMEMBER then forget_all(client) end
+  client.proven[destination], client.n_proven = true, client.n_proven + 1
 end
+
+-- ---- Copies
 
 -- One more, with a RECEIPT of its own: an id is in use until it is answered.
 local function send_copy(client, frame, entry, copies, push)
   local receipts, n = client.receipts, #copies + 1
-  local copy = receipts:expect(frame.command, headers_of.get(frame.headers, "destination"),
+  local copy = receipts:expect(frame.command, destination_of(frame),
     ("%s-%d"):format(entry.id, n + 1))
-  copy.original, copies[n] = entry, copy
+  copy.original = entry
   local ok, message, err = push(headers_of.with(frame.headers, "receipt", copy.id))
   if ok then
+    copies[n] = copy
     receipts:sent(copy)
     receipts:sent(entry)
-  elseif ok == nil then
-    receipts:refuse(entry, message, err)
+    return
   end
+  receipts:forget(copy)
+  if ok == nil then receipts:refuse(entry, message, err) end
 end
 
--- It goes out once, and nobody has a time-out for it.
-local function give_up(receipts, entry, seconds)
+-- No RECEIPT of a send that nobody waits for (`confirm = "later"`): it is given up, and
+-- with it what else there is like it for this destination on its way to this connection.
+local function give_up(client, frame, entry, seconds)
   local _, message, err = failures.late(entry.what, seconds)
-  receipts:refuse(entry, message, err)
+  local destination = destination_of(frame)
+  for _, other in ipairs(client.receipts:held()) do
+    if other.keeper and destination_of(other.again) == destination then
+      client.receipts:refuse(other, message, err)
+    end
+  end
+  client.receipts:refuse(entry, message, err)
 end
 
---- This first one went out; again, where it may be (it has `again`), until it is answered or given up.
--- `await(seconds)` waits for that, and says whether the connection lives;
+--- This first one went out: wait until it is answered or given up, and send it again
+-- meanwhile, where it may be (it has `again`). `await(seconds)` waits for that: whether
+-- the connection lives, and whether the RECEIPT may lie behind what nobody reads;
 -- `push(headers)` sends it again, as link:send does.
 -- @treturn boolean whether the connection lives
 local function run(client, frame, entry, await, push)
-  local receipts, proven = client.receipts, client.proven
-  local copies, seconds, waited = {}, FIRST, FIRST
-  local alive = await(seconds)
-  while alive and receipts:is_open(entry) do
-    if entry.again then
+  local receipts, proven, limit = client.receipts, client.proven, math.huge
+  if entry.keeper then limit = client.settings.confirm_timeout end
+  local copies, seconds, waited = {}, FIRST, 0
+  repeat
+    local step = math.min(seconds, limit - waited)
+    local alive, stalled = await(step)
+    waited, seconds = waited + step, math.min(2 * seconds, MOST)
+    local is_over = not alive or not receipts:is_open(entry)
+    if not is_over and waited >= limit then
+      give_up(client, frame, entry, waited)
+      is_over = true
+    elseif not is_over and entry.again and not stalled then
       send_copy(client, frame, entry, copies, push)
-    elseif entry.keeper and waited >= client.settings.confirm_timeout then
-      give_up(receipts, entry, waited)
     end
-    seconds = math.min(2 * seconds, MOST)
-    alive, waited = await(seconds), waited + seconds
-  end
+  until is_over
   for _, copy in ipairs(copies) do receipts:forget(copy) end
-  if entry.value then
-    remember(client, proven, headers_of.get(frame.headers, "destination"))
-  end
-  return alive
+  if entry.value then remember(client, proven, destination_of(frame)) end
+  return not client.pump.link_ended and not client.pump.ended
 end
 
--- ---- The gate
-
-local function take_away(pump, gate)
-  local room = pump.room
-  pump.gate = nil
-  if room[room.first] == gate then queue.pop(room) else queue.remove(room, gate) end
-end
-
-local function open(pump, gate)
-  if pump.gate ~= gate then return end
-  take_away(pump, gate)
-  pump:offer_room()
-end
-
---- The connection is lost, and what waits at the gate with it.
-local function lost(pump)
-  local gate = pump.gate
-  if not gate then return end
-  take_away(pump, gate)
-  pump:deliver(gate.waiter)
-end
+-- ---- At a gate
 
 local function prove(client, gate, frame, entry)
   local pump, link = client.pump, client.pump.link
   run(client, frame, entry, function(seconds)
-    pump:wait(gate.waiter, pump.loop.now() + seconds)
-    return pump.gate == gate and not pump.ended
+    local stalled = client.receipts:watch(entry, seconds, function(waiter)
+      gate.waiter = waiter
+    end)
+    return pump.gate == gate and not pump.ended, stalled
   end, function(headers)
     local ok, message, err = link:send(frame.command, headers, frame.body, frame.options)
     if ok and client.watched then client:sent(frame.command, headers, frame.body) end
     if ok == nil and err.kind == "closed" then return false end -- that will be noticed
     return ok, message, err -- false, too, where there is no room: the next time
   end)
-  receipts_module.unfollow(entry, gate.waiter)
-  open(pump, gate)
+  gates.open(pump, gate)
 end
 
---- A confirmed SEND for which is_needed just went out: nothing else is published until
--- its RECEIPT has come, or it was given up.
+--- A confirmed SEND just went out. Where it is the first to its destination, nothing
+-- else is published until its RECEIPT has come, or it was given up.
 local function begin(client, frame, entry)
-  local pump = client.pump
-  if pump.gate then return end
-  local gate = {
-    done = true, -- to pump:offer_room: this is nobody who waits for room
-    what = entry.what,
-    waiter = pump:waiter(entry.what), -- who waits behind it has reading go on
-  }
-  client.receipts:follow(entry, gate.waiter)
-  pump.gate = gate
-  queue.push_front(pump.room, gate)
-  pump.loop.spawn(function() prove(client, gate, frame, entry) end,
+  local pump, proven, destination = client.pump, client.proven, destination_of(frame)
+  if not is_needed(client, destination) then return end -- one before it, in line, was
+  local gate = gates.shut(pump, entry.what)
+  entry.answered = function() -- at once, though `prove` may have its turn later
+    remember(client, proven, destination)
+    gates.open(pump, gate)
+  end
+  local ok, text = pcall(pump.loop.spawn,
+    function() prove(client, gate, frame, entry) end,
     function(traceback, value)
-      open(pump, gate)
+      gates.open(pump, gate)
       local err = failures.raised(value, traceback)
       client.events:fire("error", err.message, err)
     end, true)
+  if not ok then
+    gates.open(pump, gate)
+    error(text, 0)
+  end
 end
 
-return {
-  forget_all = forget_all, is_needed = is_needed, run = run, begin = begin, lost = lost,
-}
+return { forget_all = forget_all, is_needed = is_needed, run = run, begin = begin }

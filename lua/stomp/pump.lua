@@ -48,7 +48,7 @@ local function new(loop)
     conditions = setmetatable({}, { __mode = "k" }), -- coroutine -> what it rests on
     control = 0,        -- how many of them wait for a control frame or for room
     room = queue.new(), -- waiters for room in the outbox, in order
-    gate = nil,         -- what stands before them until one SEND is answered, see proof
+    gate = nil,         -- before which others wait for one RECEIPT, see gate
     ended = nil,        -- { clean, note, message, err } once it is over
     turn = 0,           -- frames taken since the others had a turn
     tolerant = false,   -- invalid frames are ignored, and told
@@ -67,7 +67,7 @@ local function abandon(self, waiter)
   local room = self.room
   local was_first = room[room.first] == waiter
   delist(self, waiter)
-  queue.remove(room, waiter)
+  queue.remove(waiter.moved or room, waiter)
   waiter.done, waiter.pumping = true, nil
   if was_first then self:offer_room() end -- it may have been its turn
   if waiter.holder then waiter.holder:abandon(waiter) end

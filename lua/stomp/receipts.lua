@@ -50,6 +50,7 @@ function methods:expect(command, what, id)
   --   within      the fate of the transaction after whose COMMIT it comes
   --   connection  on which it was sent last, sent_at: when
   --   suspect     it may have ended a connection
+  --   answered    called when its RECEIPT comes
   --   original    of which it is a copy: a RECEIPT for this one answers that
   register.put(self.open, id, entry)
   return entry
@@ -93,6 +94,7 @@ function methods:settle(id, frame)
   drop(self, entry)
   self.pump:deliver(entry, frame)
   tell_followers(self, entry)
+  if entry.answered then entry.answered() end
   if entry.original then self:settle(entry.original.id, frame) end
   return true
 end
@@ -161,7 +163,6 @@ function methods:follow(entry, follower)
   table.insert(entry.followers, follower)
 end
 
---- It follows this one no longer.
 local function unfollow(entry, follower)
   if entry.follower == follower then entry.follower = nil end
   local followers = entry.followers or NONE
@@ -190,12 +191,34 @@ function methods:await_all(entries, what, deadline, seconds)
   return true
 end
 
+--- Wait until this one is answered or given up, for at most so many seconds: as one
+-- who did not send it. `note(waiter)` is called with what it waits by.
+-- @treturn boolean whether the RECEIPT may lie behind what nobody reads
+function methods:watch(entry, seconds, note)
+  local pump = self.pump
+  local deadline = pump.loop.now() + seconds
+  local stalled = false
+  -- reading goes on beyond limits.inbox for it; from inbox_hard on others must read
+  for _, reads_on in ipairs { true, false } do
+    if not self:is_open(entry) then return false end
+    local waiter = pump:waiter(entry.what, reads_on)
+    note(waiter)
+    self:follow(entry, waiter)
+    pump:wait(waiter, deadline)
+    unfollow(entry, waiter)
+    stalled = reads_on and waiter.err ~= nil or stalled
+    if not stalled then return false end
+  end
+  return stalled
+end
+
 -- Those that may come now: what was sent in a transaction is answered after its
--- COMMIT, which waits for it.
+-- COMMIT, which waits for it. Of copies the original is enough: they end with a
+-- connection that it outlives.
 local function due(self)
   local entries = {}
   for _, entry in ipairs(register.values(self.open)) do
-    if not (entry.within and entry.within.is_open) then
+    if not (entry.original or entry.within and entry.within.is_open) then
       entries[#entries + 1] = entry
     end
   end
@@ -250,15 +273,25 @@ function methods:suspect(since)
   end
 end
 
+--- Those that are to be sent on this connection for somebody who has gone on: they were
+-- on an earlier one, or are queued.
+function methods:held()
+  local list = {}
+  for _, entry in ipairs(register.values(self.open)) do
+    if entry.again and (entry.connection or entry.item)
+      and entry.connection ~= self.pump.connection then
+      list[#list + 1] = entry
+    end
+  end
+  return list
+end
+
 --- Those that were sent on an earlier connection and are to be sent again, in
 -- the order in which they were made.
 function methods:unanswered()
   local list = {}
-  for _, entry in ipairs(register.values(self.open)) do
-    if entry.again and entry.connection
-      and entry.connection ~= self.pump.connection then
-      list[#list + 1] = entry
-    end
+  for _, entry in ipairs(self:held()) do
+    if entry.connection then list[#list + 1] = entry end
   end
   table.sort(list, function(a, b) return a.serial < b.serial end)
   return list
@@ -274,4 +307,4 @@ function methods:outstanding()
   return self.open.n
 end
 
-return { new = new, unfollow = unfollow }
+return { new = new }

@@ -3,7 +3,7 @@
 -- CONNECTED, SUBSCRIBEs, what was sent meanwhile, confirmed sends that never got
 -- their RECEIPT. Until all of it is on its way the pump stays down: whatever the
 -- program sends lines up behind it.
--- Knows backoff, backlog, chance, connector, errors, failures, headers, proof, resume,
+-- Knows backoff, backlog, chance, connector, errors, failures, gate, headers, resume,
 -- room;
 -- the client it serves.
 local backlog_module = require "stomp.backlog"
@@ -12,8 +12,8 @@ local chance = require "stomp.chance"
 local connector = require "stomp.connector"
 local errors = require "stomp.errors"
 local failures = require "stomp.failures"
+local gates = require "stomp.gate"
 local headers_of = require "stomp.headers"
-local proof = require "stomp.proof"
 local resume = require "stomp.resume"
 local room = require "stomp.room"
 
@@ -254,11 +254,27 @@ function methods:lost(ended)
   self.backoff:lasted(self.since - (self.up_since or self.since))
   resume.suspect(self, ended)
   client:link_lost(ended)
-  proof.lost(pump)
+  gates.lost(pump)
   room.move(pump, self.backlog, client.version)
   client.events:fire("disconnect", ended.message, ended.err)
   start_outage(self)
   return true
+end
+
+--- It waits for what the broker thinks of one SEND, or no longer: acknowledgements
+-- need not.
+function methods:prove(yes)
+  self.proving = yes
+  if not yes then return end
+  local rest = {}
+  for _, waiter in ipairs(self.risers) do
+    if waiter.or_proving then
+      self.pump:deliver(waiter, true)
+    else
+      rest[#rest + 1] = waiter
+    end
+  end
+  self.risers = rest
 end
 
 --- It is over for good: whoever waits between attempts need not any more.
@@ -266,14 +282,16 @@ function methods:ended()
   self.pause:signal()
 end
 
---- Wait for a connection where there is none.
+--- Wait for a connection where there is none; with `or_proving` for one on which a
+-- SEND is proved at least.
 -- @treturn[1] true
 -- @treturn[2] nil, message, err: timeout, closed
-function methods:await_up(what, timeout)
+function methods:await_up(what, timeout, or_proving)
   local pump = self.pump
   local deadline = pump.loop.now() + timeout
-  while pump.down and not pump.ended do
+  while pump.down and not pump.ended and not (or_proving and self.proving) do
     local waiter = pump:waiter(what)
+    waiter.or_proving = or_proving
     self.risers[#self.risers + 1] = waiter
     if not pump:wait(waiter, deadline) and not pump.ended then
       for i, other in ipairs(self.risers) do

@@ -27,7 +27,7 @@ local function prove(self, frame, entry)
     or not proof.is_needed(client, headers_of.get(frame.headers, "destination")) then
     return not self.pump.link_ended
   end
-  self.proving = true -- nobody else need wait
+  self:prove(true)
   local alive = proof.run(client, frame, entry,
     function(seconds) return making.await(self, entry, seconds) end,
     function(headers)
@@ -35,7 +35,7 @@ local function prove(self, frame, entry)
         push(self, headers, frame.command, frame.body, frame.options, entry)
       return ok and message ~= "unwanted" and ok, message, err
     end)
-  self.proving = false
+  self:prove(false)
   return alive
 end
 

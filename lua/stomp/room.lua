@@ -3,8 +3,9 @@
 -- wait tries when there may be room (pump:offer_room), and stays the first until
 -- its frame has gone: who comes meanwhile stands behind. Where the connection is lost
 -- meanwhile, a SEND that may go out on the next one waits for that with the others.
--- Knows errors and queue; the pump it is handed.
+-- Knows errors, gate and queue; the pump it is handed.
 local errors = require "stomp.errors"
+local gates = require "stomp.gate"
 local queue = require "stomp.queue"
 
 -- Who waited for room goes, with or without having sent: it is the next one's
@@ -23,8 +24,8 @@ end
 -- false: there is a connection again, and it stands in line for that.
 local function is_kept(pump, waiter)
   if waiter.value then return true end
-  waiter.value, waiter.moved = nil, nil
-  queue.push(pump.room, waiter)
+  waiter.value = nil
+  gates.line_up(pump, waiter)
   return false
 end
 
@@ -55,19 +56,6 @@ local function result(what, ok, message, err)
   return ok, message, err
 end
 
-local acknowledges = { ack = true, nack = true }
-
--- Whether the frame may pass those who wait: acknowledgements need not wait at a gate
--- (see proof), but for one another.
-local function may_pass(pump, method)
-  local room = pump.room
-  if not pump.gate or not acknowledges[method] then return false end
-  for i = room.first, room.last do
-    if room[i].is_ack then return false end
-  end
-  return true
-end
-
 --- Call link[method](link, a, b, c, d), and again when the outbox has room,
 -- for at most `timeout` seconds. Those who wait for room get it in order.
 -- `is_bound`: the call belongs to the present connection; `entry`: the RECEIPT of a
@@ -77,7 +65,8 @@ end
 -- @treturn[2] nil, message, err of the link, or that of a limit
 -- @treturn[3] false no room in time, or the end came; nothing was sent
 local function push(pump, timeout, what, is_bound, entry, method, a, b, c, d)
-  if queue.size(pump.room) == 0 or may_pass(pump, method) then
+  local stopped = gates.stops(method, a)
+  if queue.size(pump.room) == 0 and not (stopped and pump.gate) then
     local link = pump.link
     local ok, message, err = link[method](link, a, b, c, d)
     if ok then return ok end
@@ -88,12 +77,18 @@ local function push(pump, timeout, what, is_bound, entry, method, a, b, c, d)
     waiter.item = { command = a, what = a .. " " .. what, headers = b, body = c,
       options = d, entry = entry }
   end
-  if acknowledges[method] then waiter.is_ack = true end
-  queue.push(pump.room, waiter)
+  waiter.stopped = stopped
+  gates.line_up(pump, waiter)
   local ok, message, err = push_in_turn(pump, waiter, pump.loop.now() + timeout,
     is_bound, function(link) return link[method](link, a, b, c, d) end)
   leave(pump, waiter)
   return result(what, ok, message, err)
+end
+
+--- What is missing while such a call waits.
+local function why(pump, method, command)
+  local gate = pump.gate
+  return gate and gates.stops(method, command) and gate.what or "no room in the outbox"
 end
 
 --- The connection is lost: SENDs that wait for its room are handed to the backlog, in
@@ -110,4 +105,4 @@ local function move(pump, backlog, version)
   for _, other in ipairs(rest) do queue.push(room, other) end
 end
 
-return { push = push, move = move }
+return { push = push, why = why, move = move }

@@ -183,7 +183,7 @@ local function route_error(self, frame)
   link:close()
   self:explain(err) -- for whoever waits, too
   local entry = self.receipts:awaited(frame.headers["receipt-id"])
-  if entry then self.receipts:refuse(entry, err.message, err) end
+  if entry then self.receipts:refuse(entry.original or entry, err.message, err) end
   client.pump:link_over(false, nil, err.message, err)
 end
 

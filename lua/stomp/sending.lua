@@ -83,7 +83,7 @@ end
 local function went_out(client, command, headers, body, options)
   local pump = client.pump
   return not pump.down and not client.watched and queue.size(pump.room) == 0
-    and pump.link:send(command, headers, body, options)
+    and not pump.gate and pump.link:send(command, headers, body, options)
 end
 
 -- What went_out would not send: once more, and then by waiting, or with a reason why
@@ -116,13 +116,13 @@ local function transmit_in_turn(client, timeout, command, what, headers, body, o
     if client.watched then client:sent(command, headers, body) end
     return true
   end
+  local why = room.why(pump, "send", command)
   what = command .. " " .. what
   if pump.ended and (not err or err.kind == "closed") then
     return failures.over(pump.ended, what)
   end
   if ok == nil then return nil, message, err end
-  return failures.late(("%s: %s"):format(what,
-    pump.gate and pump.gate.what or "no room in the outbox"), timeout)
+  return failures.late(("%s: %s"):format(what, why), timeout)
 end
 
 --- Queue a frame; wait up to `timeout` seconds for room in the outbox. `entry`:
@@ -153,7 +153,7 @@ local function transmit_plain(client, destination, body)
   local pump = client.pump
   local headers = { destination = destination }
   if not pump.down and not client.watched and queue.size(pump.room) == 0
-    and pump.link:send("SEND", headers, body) then return true end
+    and not pump.gate and pump.link:send("SEND", headers, body) then return true end
   return transmit_in_turn(client, client.settings.confirm_timeout, "SEND", destination,
     headers, body)
 end

@@ -1,84 +1,12 @@
 -- SPDX-License-Identifier: MIT
 -- RabbitMQ sends RECEIPTs for what it has refused, while a queue has no leader. What a
 -- client does about it on a new connection (lua/stomp/proof.lua, docs/reliability.md).
+local leaderless = require "spec.support.leaderless"
 local stomp = require "stomp"
 local testing = require "stomp.testing"
 
-local QUEUE = "/queue/a"
-
--- A world with a broker that calls itself so and a client that reconnects after 1 s.
--- It tells of the SENDs that came: { body, time since the cut, receipt }.
-local function setup(body, server, limits)
-  local world = testing.world()
-  local broker = world:broker { server = server or "RabbitMQ/3.10.8" }
-  local came, cut_at = {}, 0
-  local handle = broker.engine.frame
-  broker.engine.frame = function(self, session, frame, now)
-    if frame.command == "SEND" then
-      came[#came + 1] = { frame.body, world:now() - cut_at, frame.headers.receipt }
-    end
-    handle(self, session, frame, now)
-  end
-  world:run(function()
-    local client = assert(stomp.connect(broker.url, world:options {
-      reconnect = { min = 1, max = 1, jitter = 0 }, confirm_timeout = 100,
-      limits = limits,
-    }))
-    -- the broker refuses SENDs for `seconds` from now on
-    local function refuse(seconds, destination)
-      cut_at, came = world:now(), {}
-      broker:misbehave { refuse_sends = function(frame)
-        return world:now() - cut_at < seconds
-          and (not destination or frame.headers.destination == destination)
-      end }
-    end
-    -- the same, and cuts connections
-    local function lose_leader(...)
-      refuse(...)
-      world.network:cut()
-      client:run(0.5)
-      assert.equal("reconnecting", client.state)
-    end
-    body {
-      world = world, broker = broker, client = client, refuse = refuse,
-      lose_leader = lose_leader,
-      came = function() return came end,
-    }
-    client:close()
-  end)
-  world:close()
-end
-
--- What the broker holds, in order.
-local function queued(it)
-  local reader = assert(stomp.connect(it.broker.url, it.world:options()))
-  local bodies, subscription = {}, assert(reader:subscribe(QUEUE))
-  local message = subscription:receive(1)
-  while message do
-    bodies[#bodies + 1] = message.body
-    message = subscription:receive(1)
-  end
-  reader:close()
-  return bodies
-end
-
-local function bodies_of(came)
-  local list = {}
-  for i, one in ipairs(came) do list[i] = one[1] end
-  return list
-end
-
--- Send each of them in a task of its own; a table that says which got their RECEIPT.
-local function send_all(it, bodies, options)
-  local safe = { n = 0 }
-  for _, body in ipairs(bodies) do
-    it.world:spawn(function()
-      local ok = it.client:send(QUEUE, body, nil, options or { confirm = true })
-      if ok then safe[body], safe.n = true, safe.n + 1 end
-    end)
-  end
-  return safe
-end
+local QUEUE, setup, send_all = leaderless.QUEUE, leaderless.setup, leaderless.send_all
+local queued, bodies_of = leaderless.queued, leaderless.bodies_of
 
 describe("the first confirmed SEND to a destination on a new connection", function()
   it("goes alone, and again, until its RECEIPT comes", function()
@@ -251,7 +179,7 @@ describe("the first confirmed SEND to a destination on a new connection", functi
       assert.is_true(it.client:flush(1))
       assert.equal("connected", it.client.state)
       other:close()
-    end, nil, { inbox = 2000, inbox_hard = 4000 })
+    end, nil, { limits = { inbox = 2000, inbox_hard = 4000 } })
   end)
 
   it("is nothing of other brokers", function()
@@ -415,12 +343,12 @@ describe("the first confirmed SEND to a destination on any connection", function
       assert.is_true(client:send(QUEUE, "2", nil, { confirm = "later" }))
       local start = world:now()
       assert(client:send(QUEUE, "3", nil, { timeout = 20 }))
-      assert.equal(15, math.floor(world:now() - start))
+      assert.equal(10, math.floor(world:now() - start))
       ok, _, err = client:flush()
       assert.is_nil(ok)
       assert.equal("timeout", err.kind)
       assert.equal("unknown", err.outcome)
-      assert.equal("timeout: no RECEIPT for SEND /queue/a within 15 s", told)
+      assert.equal("timeout: no RECEIPT for SEND /queue/a within 10 s", told)
       client:run(0.1)
       assert.equal(1, broker:stats().queued)
       client:close()
