@@ -1,8 +1,8 @@
 -- SPDX-License-Identifier: MIT
 -- The methods of a client that the project's own modules call: what went and came,
 -- and the turns of its life, from one connection to the next and to the end.
--- Knows dialect, sending, statistics and subscribing; the client's parts through it.
-local dialect = require "stomp.dialect"
+-- Knows proof, sending, statistics and subscribing; the client's parts through it.
+local proof = require "stomp.proof"
 local sending = require "stomp.sending"
 local statistics = require "stomp.statistics"
 local subscribing = require "stomp.subscribing"
@@ -64,7 +64,7 @@ function methods:introduce(frame)
   self.version, self.heartbeat = info.version, info.heartbeat
   self.compression = info.compression
   self.server, self.session = headers.server, headers.session
-  self.answers_refused = dialect.of(self.server).answers_refused or false
+  proof.begin_anew(self, self.reconnector.last ~= nil)
   self.events:fire("connected", self, self.url)
 end
 

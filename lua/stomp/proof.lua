@@ -1,28 +1,35 @@
 -- SPDX-License-Identifier: MIT
--- Whether the RECEIPTs of a connection can be believed. While a queue has no leader,
+-- Whether the RECEIPTs of a new connection can be believed. While a queue has no leader,
 -- because its node is lost, RabbitMQ refuses what is published to it through a new
 -- connection, and sends the RECEIPT all the same as soon as it has taken whatever comes
--- later (docs/brokers.md). So the first confirmed SEND to each destination goes alone,
--- again and again, until its RECEIPT comes: nothing later can have brought that but a
--- copy of it. What else is to be published waits: where there is a connection, at a
--- gate; where there is none yet, because whoever resumes (see resume) does not go on.
+-- later (docs/brokers.md). So after a loss the first confirmed SEND to each destination
+-- goes alone, again and again, until its RECEIPT comes: nothing later can have brought
+-- that but a copy of it. What else is to be published waits: where there is a
+-- connection, at a gate; where there is none yet, because whoever resumes (see resume)
+-- does not go on. A new leader is there within seconds: so much it costs, at most, where
+-- a destination never answers, and when they are over RECEIPTs are believed again.
 --
 -- A frame here: command, headers, body, options of link:send; `entry`: its RECEIPT.
--- Knows failures, gate, headers and receipts; its client, whose `proven` has the
--- destinations that are known on this connection.
+-- Knows dialect, failures, gate, headers and receipts; its client, whose `proven` has
+-- the destinations that are known on this connection, and `doubted_until` the time.
+local dialect = require "stomp.dialect"
 local failures = require "stomp.failures"
 local gates = require "stomp.gate"
 local headers_of = require "stomp.headers"
 
--- Seconds until the next copy: at first, and at most.
-local FIRST, MOST = 1, 30
+-- Seconds: how long a new connection is doubted; how long one SEND is proved, at most;
+-- after which time it goes out again, at first and then.
+local DOUBT, PATIENCE, FIRST, NEXT = 20, 10, 1, 2
 
 -- Destinations that are remembered.
 local REMEMBER = 4096
 
---- Nothing is known about the destinations of a new connection.
-local function forget_all(client)
-  client.proven, client.n_proven = {}, 0
+--- A new connection; `is_doubted`: the one before it, or an attempt, has failed.
+local function begin_anew(client, is_doubted)
+  client.proven, client.n_proven, client.doubted_until = {}, 0, nil
+  if is_doubted and dialect.of(client.server).answers_refused then
+    client.doubted_until = client.pump.loop.now() + DOUBT
+  end
 end
 
 local function destination_of(frame)
@@ -36,28 +43,27 @@ end
 
 --- Whether a confirmed SEND there has to prove first that it is answered truly.
 local function is_needed(client, destination)
-  return client.answers_refused and not client.proven[destination]
-    and not is_own(destination)
+  local time = client.doubted_until
+  if not time or client.proven[destination] or is_own(destination) then return false end
+  if client.pump.loop.now() < time then return true end
+  client.doubted_until = nil
+  return false
 end
 
--- `proven`: the client's when the frame went out.
+-- It is known, or it was tried in vain. `proven`: the client's when the frame went out.
 local function remember(client, proven, destination)
-  if client.proven ~= proven then return end -- there was another connection meanwhile
-  if client.n_proven >= REMEMBER then forget_all(client) end
-  client.proven[destination], client.n_proven = true, client.n_proven + 1
+  if client.proven ~= proven or client.n_proven >= REMEMBER then return end
+  proven[destination], client.n_proven = true, client.n_proven + 1
 end
 
 -- ---- Copies
 
 -- One more, with a RECEIPT of its own: an id is in use until it is answered.
-local function send_copy(client, frame, entry, copies, push)
-  local receipts, n = client.receipts, #copies + 1
-  local copy = receipts:expect(frame.command, destination_of(frame),
-    ("%s-%d"):format(entry.id, n + 1))
-  copy.original = entry
+local function send_copy(client, frame, entry, push)
+  local receipts = client.receipts
+  local copy = receipts:copy(entry)
   local ok, message, err = push(headers_of.with(frame.headers, "receipt", copy.id))
   if ok then
-    copies[n] = copy
     receipts:sent(copy)
     receipts:sent(entry)
     return
@@ -66,43 +72,35 @@ local function send_copy(client, frame, entry, copies, push)
   if ok == nil then receipts:refuse(entry, message, err) end
 end
 
--- No RECEIPT of a send that nobody waits for (`confirm = "later"`): it is given up, and
--- with it what else there is like it for this destination on its way to this connection.
-local function give_up(client, frame, entry, seconds)
-  local _, message, err = failures.late(entry.what, seconds)
-  local destination = destination_of(frame)
-  for _, other in ipairs(client.receipts:held()) do
-    if other.keeper and destination_of(other.again) == destination then
-      client.receipts:refuse(other, message, err)
-    end
-  end
-  client.receipts:refuse(entry, message, err)
+-- It went out once: a RECEIPT that comes now, with those of the others, says nothing.
+local function give_up(receipts, entry)
+  local _, message, err = failures.late(entry.what, PATIENCE)
+  receipts:refuse(entry, message, err)
 end
 
---- This first one went out: wait until it is answered or given up, and send it again
--- meanwhile, where it may be (it has `again`). `await(seconds)` waits for that: whether
--- the connection lives, and whether the RECEIPT may lie behind what nobody reads;
--- `push(headers)` sends it again, as link:send does.
+--- This first one went out: wait until it is answered or given up, for PATIENCE at most,
+-- and send it again meanwhile, where it may be (it has `again`). `await(seconds)` waits
+-- for that: whether the connection lives, and whether the RECEIPT may lie behind what
+-- nobody reads; `push(headers)` sends it again, as link:send does.
 -- @treturn boolean whether the connection lives
 local function run(client, frame, entry, await, push)
-  local receipts, proven, limit = client.receipts, client.proven, math.huge
-  if entry.keeper then limit = client.settings.confirm_timeout end
-  local copies, seconds, waited = {}, FIRST, 0
-  repeat
-    local step = math.min(seconds, limit - waited)
+  local receipts, proven = client.receipts, client.proven
+  local seconds, waited = FIRST, 0
+  while true do
+    local step = math.min(seconds, PATIENCE - waited)
     local alive, stalled = await(step)
-    waited, seconds = waited + step, math.min(2 * seconds, MOST)
-    local is_over = not alive or not receipts:is_open(entry)
-    if not is_over and waited >= limit then
-      give_up(client, frame, entry, waited)
-      is_over = true
-    elseif not is_over and entry.again and not stalled then
-      send_copy(client, frame, entry, copies, push)
+    if not alive then return false end
+    waited, seconds = waited + step, NEXT
+    if not receipts:is_open(entry) then break end
+    if waited >= PATIENCE then
+      if not entry.again then give_up(receipts, entry) end
+      break
     end
-  until is_over
-  for _, copy in ipairs(copies) do receipts:forget(copy) end
-  if entry.value then remember(client, proven, destination_of(frame)) end
-  return not client.pump.link_ended and not client.pump.ended
+    if entry.again and not stalled then send_copy(client, frame, entry, push) end
+  end
+  -- where its sender gave it up, the next one is to prove it
+  if entry.value or waited >= PATIENCE then remember(client, proven, destination_of(frame)) end
+  return true
 end
 
 -- ---- At a gate
@@ -129,7 +127,7 @@ local function begin(client, frame, entry)
   local pump, proven, destination = client.pump, client.proven, destination_of(frame)
   if not is_needed(client, destination) then return end -- one before it, in line, was
   local gate = gates.shut(pump, entry.what)
-  entry.answered = function() -- at once, though `prove` may have its turn later
+  entry.answered = function() -- now, though `prove` may have its turn later
     remember(client, proven, destination)
     gates.open(pump, gate)
   end
@@ -146,4 +144,4 @@ local function begin(client, frame, entry)
   end
 end
 
-return { forget_all = forget_all, is_needed = is_needed, run = run, begin = begin }
+return { begin_anew = begin_anew, is_needed = is_needed, run = run, begin = begin }

@@ -51,6 +51,7 @@ function methods:expect(command, what, id)
   --   connection  on which it was sent last, sent_at: when
   --   suspect     it may have ended a connection
   --   answered    called when its RECEIPT comes
+  --   copies      of it that went out, see proof: they end with it
   --   original    of which it is a copy: a RECEIPT for this one answers that
   register.put(self.open, id, entry)
   return entry
@@ -60,6 +61,7 @@ end
 local function drop(self, entry)
   if self.open.of[entry.id] ~= entry then return false end
   register.take(self.open, entry.id)
+  for _, copy in ipairs(entry.copies or NONE) do drop(self, copy) end
   entry.again = nil -- who keeps the entry need not keep the body
   return true
 end
@@ -80,6 +82,17 @@ local function tell_followers(self, entry, message, err)
   for _, follower in ipairs(entry.followers or NONE) do
     tell(self, follower, message, err)
   end
+end
+
+--- Expect a RECEIPT for a copy of this one's frame, which answers it as well.
+function methods:copy(entry)
+  entry.copies = entry.copies or {}
+  local copy = self.pump:waiter(entry.what, true)
+  copy.id, copy.serial = ("%s-%d"):format(entry.id, #entry.copies + 2), entry.serial
+  copy.original = entry
+  entry.copies[#entry.copies + 1] = copy
+  register.put(self.open, copy.id, copy)
+  return copy
 end
 
 --- What awaits the RECEIPT with this id, or nil.
@@ -258,6 +271,7 @@ end
 function methods:lost(ended)
   local gone = {}
   for _, entry in ipairs(register.values(self.open)) do
+    entry.copies = nil
     if entry.connection and not (entry.again or entry.kept) then gone[#gone + 1] = entry end
   end
   for _, entry in ipairs(gone) do self:refuse(entry, ended.message, ended.err) end
@@ -273,25 +287,15 @@ function methods:suspect(since)
   end
 end
 
---- Those that are to be sent on this connection for somebody who has gone on: they were
--- on an earlier one, or are queued.
-function methods:held()
-  local list = {}
-  for _, entry in ipairs(register.values(self.open)) do
-    if entry.again and (entry.connection or entry.item)
-      and entry.connection ~= self.pump.connection then
-      list[#list + 1] = entry
-    end
-  end
-  return list
-end
-
 --- Those that were sent on an earlier connection and are to be sent again, in
 -- the order in which they were made.
 function methods:unanswered()
   local list = {}
-  for _, entry in ipairs(self:held()) do
-    if entry.connection then list[#list + 1] = entry end
+  for _, entry in ipairs(register.values(self.open)) do
+    if entry.again and entry.connection
+      and entry.connection ~= self.pump.connection then
+      list[#list + 1] = entry
+    end
   end
   table.sort(list, function(a, b) return a.serial < b.serial end)
   return list

@@ -225,7 +225,6 @@ end
 --- Bring everything back to life; false when the link ended meanwhile.
 local function run(self)
   local pump, backlog = self.pump, self.backlog
-  proof.forget_all(self.client)
   local queued = backlog:size()
   if not (resubscribe_all(self) and flush_backlog(self, queued)
     and resend_all(self)) then return false end

@@ -92,6 +92,19 @@ function methods:send(connection, confirm, is_alone)
   end
 end
 
+--- Send some, each to be confirmed, within so many seconds.
+function methods:press(seconds)
+  local sim, connection = self.sim, self.connection
+  if not sim.scenario.confirm or not self.client then return end
+  for _ = 1, self.random:upto(6) do
+    local pause = self.random:part() * seconds
+    sim:spawn(function()
+      sim.world:sleep(pause)
+      if not sim.over and not connection.leaving then self:send(connection, true) end
+    end)
+  end
+end
+
 local actions = {}
 
 function actions.plain(self, connection) self:send(connection, false) end
@@ -405,7 +418,7 @@ function methods:options(connection)
     on_unhandled = function(message) self:unhandled(connection, message) end,
     on_disconnect = function(message)
       sim:note("disconnected", self.name, message)
-      connection.up_since = math.huge
+      connection.up_since, connection.was_lost = math.huge, true
       self:doubt(connection)
     end,
     on_reconnect = function(client)
@@ -426,7 +439,7 @@ function methods:connect()
   local connection = {
     client = nil, stream = { name = name, n = 0 }, later_stream = { name = name .. "l", n = 0 },
     subscriptions = {}, by_id = {}, n = 0, sent = {}, pending = {}, later = {},
-    up_since = math.huge, leaving = false,
+    up_since = math.huge, leaving = false, was_lost = false,
   }
   local client, message, err = sim:call("connect", #urls * (sim.scenario.timeout + 1),
     stomp.connect, urls, self:options(connection))

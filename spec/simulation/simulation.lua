@@ -247,18 +247,30 @@ end
 
 function faults.kills(self) self:kill() end
 
--- What is published through a new connection is refused, and answered with what comes
--- later (lua/stomp/proof.lua); for so long that it is sent again a few times.
+-- Whether the client of this session had lost a connection before.
+function methods:was_lost(session)
+  for _, p in ipairs(self.programs) do
+    local connection = p.connection
+    if connection and connection.client.session == session then return connection.was_lost end
+  end
+  return false
+end
+
+-- What is published through a connection that follows a lost one is refused, and answered
+-- with what comes later (lua/stomp/proof.lua): no longer than that holds out.
 function faults.leaderless(self)
   if not self.scenario.rabbitmq then return end
   local taken = self.taken
-  local seconds = self.random:part() * self.random:one_of { 0.5, self.scenario.timeout }
+  local seconds = self.random:part() * self.random:one_of { 0.5, math.min(self.scenario.timeout, 8) }
+  local before = self.broker.engine.last_session
   local ends = self.world:now() + seconds
   self.broker:misbehave { refuse_sends = function(frame, session)
     return frame.headers.receipt ~= nil and self.world:now() < ends
+      and session.serial > before and self:was_lost(session.id)
       and not taken[session.id .. frame.headers.destination]
   end }
-  if self.random:chance(0.7) then self.world.network:cut() end
+  if self.random:chance(0.8) then self.world.network:cut() end
+  for _, p in ipairs(self.programs) do p:press(2 * seconds) end
   self.world:sleep(3 * seconds + 2)
 end
 

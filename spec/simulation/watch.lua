@@ -87,7 +87,7 @@ end
 local function kept_by_pipeline(client)
   local entries, n = client.pipeline.entries, 0
   for i = entries.first, entries.last do
-    if client.receipts:is_open(entries[i]) then n = n + 1 end
+    if client.receipts:is_open(entries[i]) then n = n + 1 + #(entries[i].copies or {}) end
   end
   return n
 end

@@ -7,10 +7,11 @@ local testing = require "stomp.testing"
 local QUEUE = "/queue/a"
 
 --- Call body(it) in a world: it.world, it.broker, which calls itself so, it.client, which
--- reconnects after 1 s; it.refuse(seconds, destination): the broker refuses SENDs from
--- now on (to this one; nil: to any); it.lose_leader: the same, and cuts the connection;
--- it.came(): the SENDs that came since, { body, time since, receipt }. `server`: another
--- name; `options` of connect, added to these.
+-- reconnects after 1 s and has done so a moment ago, so its connection is doubted;
+-- it.refuse(seconds, destination): the broker refuses SENDs from now on (to this one;
+-- nil: to any); it.lose_leader: the same, and cuts the connection; it.came(): the SENDs
+-- that came since, { body, time since, receipt }. `server`: another name; `options` of
+-- connect, added to these.
 local function setup(body, server, options)
   local world = testing.world()
   local broker = world:broker { server = server or "RabbitMQ/3.10.8" }
@@ -38,6 +39,11 @@ local function setup(body, server, options)
       world.network:cut()
       client:run(0.5)
       assert(client.state == "reconnecting", client.state)
+    end
+    if all.reconnect then
+      world.network:cut()
+      client:run(1.1)
+      assert(client.state == "connected", client.state)
     end
     body {
       world = world, broker = broker, client = client, refuse = refuse,
