@@ -68,7 +68,7 @@ local function new(loop, settings, urls, trace)
     drainer = nil, -- what a drain waits for that awaits acknowledgements
     n_subscriptions = 0,
     n_reconnects = 0,
-    proven = {}, n_proven = 0, doubted_until = nil, -- see proof
+    proven = {}, n_proven = 0, doubted_until = nil, given_up = false, -- see proof
     past = {},           -- counts of earlier links
   }, mt)
   self.receipts = receipts_module.new(self.pump)

@@ -6,13 +6,17 @@
 -- goes alone, again and again, until its RECEIPT comes: nothing later can have brought
 -- that but a copy of it. What else is to be published waits: where there is a
 -- connection, at a gate; where there is none yet, because whoever resumes (see resume)
--- does not go on. A new leader is there within seconds: so much it costs, at most, where
--- a destination never answers, and when they are over RECEIPTs are believed again.
+-- does not go on. A new leader is there within seconds. Where there is no RECEIPT by then,
+-- what was published may be stuck on its way to the leader that is lost, and with it all
+-- that follows, as long as the connection lives (3.10.8: seen): that is given up, once.
+-- On the next one a destination that does not answer costs the others as much again, and
+-- then RECEIPTs are believed.
 --
 -- A frame here: command, headers, body, options of link:send; `entry`: its RECEIPT.
--- Knows dialect, failures, gate, headers and receipts; its client, whose `proven` has
+-- Knows dialect, errors, failures, gate, headers and receipts; its client, whose `proven` has
 -- the destinations that are known on this connection, and `doubted_until` the time.
 local dialect = require "stomp.dialect"
+local errors = require "stomp.errors"
 local failures = require "stomp.failures"
 local gates = require "stomp.gate"
 local headers_of = require "stomp.headers"
@@ -56,6 +60,12 @@ local function remember(client, proven, destination)
   proven[destination], client.n_proven = true, client.n_proven + 1
 end
 
+-- Its RECEIPT is here.
+local function proved(client, proven, destination)
+  client.given_up = false
+  remember(client, proven, destination)
+end
+
 -- ---- Copies
 
 -- One more, with a RECEIPT of its own: an id is in use until it is answered.
@@ -78,6 +88,16 @@ local function give_up(receipts, entry)
   receipts:refuse(entry, message, err)
 end
 
+-- Another connection may be better.
+local function give_up_connection(client, entry)
+  local pump = client.pump
+  local _, message, err = errors.failure("closed",
+    ("%s within %g s after a reconnect: the connection is given up"):format(entry.what, PATIENCE))
+  client.given_up = true
+  pump.link:close()
+  pump:link_over(false, nil, message, err)
+end
+
 --- This first one went out: wait until it is answered or given up, for PATIENCE at most,
 -- and send it again meanwhile, where it may be (it has `again`). `await(seconds)` waits
 -- for that: whether the connection lives, and whether the RECEIPT may lie behind what
@@ -92,14 +112,21 @@ local function run(client, frame, entry, await, push)
     if not alive then return false end
     waited, seconds = waited + step, NEXT
     if not receipts:is_open(entry) then break end
-    if waited >= PATIENCE then
+    if waited >= PATIENCE and entry.again and not (stalled or client.given_up) then
+      give_up_connection(client, entry)
+      return false
+    elseif waited >= PATIENCE then
       if not entry.again then give_up(receipts, entry) end
       break
     end
     if entry.again and not stalled then send_copy(client, frame, entry, push) end
   end
   -- where its sender gave it up, the next one is to prove it
-  if entry.value or waited >= PATIENCE then remember(client, proven, destination_of(frame)) end
+  if entry.value then
+    proved(client, proven, destination_of(frame))
+  elseif waited >= PATIENCE then
+    remember(client, proven, destination_of(frame))
+  end
   return true
 end
 
@@ -128,7 +155,7 @@ local function begin(client, frame, entry)
   if not is_needed(client, destination) then return end -- one before it, in line, was
   local gate = gates.shut(pump, entry.what)
   entry.answered = function() -- now, though `prove` may have its turn later
-    remember(client, proven, destination)
+    proved(client, proven, destination)
     gates.open(pump, gate)
   end
   local ok, text = pcall(pump.loop.spawn,

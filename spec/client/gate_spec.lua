@@ -152,19 +152,43 @@ describe("while a SEND is proved", function()
     end)
   end)
 
-  it("a healthy destination waits 10 s at most for one that never answers, and once", function()
+  it("a healthy destination waits for a sick one up to 10 s, on two connections", function()
     setup(function(it)
+      local told = {}
+      it.client:on("disconnect", function(message) told[#told + 1] = message end)
       assert(it.client:send("/queue/b", "0", nil, { confirm = "later" }))
       it.lose_leader(1000, "/queue/b")
       for i = 1, 20 do assert(it.client:send("/queue/b", tostring(i), nil, { confirm = "later" })) end
       local safe = send_all(it, { "1", "2" }, { confirm = true, timeout = 60 })
-      it.client:run(10)
+      it.client:run(21)
       assert.equal(0, safe.n)
       it.client:run(2)
       assert.equal(2, safe.n)
       it.world:spawn(function() it.client:send("/queue/b", "x", nil, { confirm = true }) end)
       it.client:run(0.1)
       assert(it.client:send(QUEUE, "3", nil, { confirm = true, timeout = 1 }))
+      assert.equal(1, #told) -- what ends while resuming is one loss
+    end)
+  end)
+
+  it("the connection is given up where it does not answer, once until one does", function()
+    setup(function(it)
+      local told = {}
+      it.client:on("disconnect", function(message) told[#told + 1] = message end)
+      for round = 1, 3, 2 do
+        local session, ok = it.client.session, nil
+        it.broker:misbehave { refuse_sends = function(_, its) return its.id == session end }
+        it.world:spawn(function()
+          ok = it.client:send(QUEUE, "1", nil, { confirm = true, timeout = 60 })
+        end)
+        it.client:run(20)
+        assert.is_true(ok)
+        assert.equal(round, #told)
+        assert.equal("closed: no RECEIPT for SEND /queue/a within 10 s after a reconnect:"
+          .. " the connection is given up", told[round])
+        it.world.network:cut() -- doubted again
+        it.client:run(2)
+      end
     end)
   end)
 
