@@ -97,7 +97,7 @@ local function join_list(given, ours, level)
     end
     local ok, message, err = check_beside(ours, pair[1], pair[2], level + 1)
     if not ok then return nil, message, err end
-    list[#list + 1] = pair
+    list[#list + 1] = { pair[1], pair[2] } -- the program may use its own again
   end
   local text = stray(given)
   if text then error(text, level + 1) end

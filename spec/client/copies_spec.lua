@@ -1,0 +1,41 @@
+-- SPDX-License-Identifier: MIT
+-- Tables that a program gives are its own again when the call is over: what it
+-- changes in them afterwards changes nothing that is sent later.
+local fixture = require "spec.support.fixture"
+
+describe("headers of SEND, given as a list,", function()
+  it("stay as they were given while the SEND waits for a connection", function()
+    local client, loop, net = fixture.reconnecting()
+    loop.run(function()
+      net.server:close(1000)
+      client:receive(0.1)
+      assert.equal("reconnecting", client.state)
+      local given = { { "n", 0 } }
+      for i = 1, 3 do
+        given[1][2] = i
+        assert(client:send("/queue/a", "", given))
+      end
+      given[1][1], given[1][2] = "m", {}
+      client:receive(5)
+      for i, frame in ipairs(net.server:got("SEND")) do
+        assert.equal(tostring(i), frame.headers.n)
+      end
+      assert.equal(3, #net.server:got("SEND"))
+    end)
+  end)
+
+  it("stay so for a SEND that is sent again", function()
+    local client, loop, net = fixture.reconnecting({}, { SEND = false })
+    local given = { { "n", 1 } }
+    loop.run(function()
+      assert(client:send("/queue/a", "", given, { confirm = true }))
+    end, function()
+      loop.sleep(0.1)
+      given[1][2] = 2
+      net.script.SEND = nil
+      net.server:close(1000)
+    end)
+    assert.equal("1", net.servers[1]:got("SEND")[1].headers.n)
+    assert.equal("1", net.servers[2]:got("SEND")[1].headers.n)
+  end)
+end)
