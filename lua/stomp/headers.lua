@@ -141,18 +141,28 @@ local function has(given, name)
   return get(given, name) ~= nil
 end
 
+--- A copy of the program's headers, right or wrong, of which it may change its own.
+-- What is no table (nil, a function that makes headers) is given back.
+local function copy(given)
+  if type(given) ~= "table" then return given end
+  local all = {}
+  for name, value in pairs(given) do
+    all[name] = type(value) == "table" and { value[1], value[2] } or value
+  end
+  return all
+end
+
 --- A copy in which this header, which it has once, has this value.
 local function with(given, name, value)
-  local copy = {}
-  for key, old in pairs(given) do copy[key] = old end
-  if copy[1] == nil then
-    copy[name] = value
-    return copy
+  local all = copy(given)
+  if all[1] == nil then
+    all[name] = value
+    return all
   end
-  for i, pair in ipairs(copy) do
-    if pair[1] == name then copy[i] = { name, value } end
+  for i, pair in ipairs(all) do
+    if pair[1] == name then all[i] = { name, value } end
   end
-  return copy
+  return all
 end
 
 --- The headers of an ACK or NACK as the version wants them (STOMP 1.2, "ACK"),
@@ -170,4 +180,7 @@ local function of_ack(message, version, more)
   return headers
 end
 
-return { join = join, get = get, has = has, with = with, check = check, fault = fault, of_ack = of_ack }
+return {
+  join = join, get = get, has = has, copy = copy, with = with, check = check,
+  fault = fault, of_ack = of_ack,
+}

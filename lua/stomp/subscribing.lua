@@ -70,6 +70,7 @@ local function check_options(given, handler, level)
   check_concurrency(given, handler, level + 1)
   local options = {}
   for name, value in pairs(given) do options[name] = value end
+  options.headers = headers_of.copy(given.headers) -- they go out on each connection
   options.acknowledge = check_acknowledge(given.acknowledge, level + 1)
   streams.prepare(options, level + 1)
   return options

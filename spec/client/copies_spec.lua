@@ -39,3 +39,25 @@ describe("headers of SEND, given as a list,", function()
     assert.equal("1", net.servers[2]:got("SEND")[1].headers.n)
   end)
 end)
+
+describe("headers of SUBSCRIBE", function()
+  for what, given in pairs {
+    ["a table"] = { selector = "a = 1" },
+    ["a list"] = { { "selector", "a = 1" } },
+  } do
+    it("given as " .. what .. " go out as they were given on each connection", function()
+      local client, loop, net = fixture.reconnecting()
+      loop.run(function()
+        assert(client:subscribe("/queue/a", { headers = given }))
+        if given[1] then given[1][2] = "a = 2" else given.selector = "a = 2" end
+        given.extra = {} -- cannot be sent at all
+        client:receive(1)
+        net.server:close(1000)
+        client:receive(5)
+        for i = 1, 2 do
+          assert.equal("a = 1", net.servers[i]:got("SUBSCRIBE")[1].headers.selector)
+        end
+      end)
+    end)
+  end
+end)
