@@ -132,6 +132,11 @@ local function read_reconnect(given, level)
   return options
 end
 
+-- Groups and lists that are looked at later, on each attempt: kept as they are now,
+-- for several clients may be given one table that is changed in between. (loop,
+-- transport and trace are objects.)
+local copied = { "headers", "upgrade_headers", "tls", "limits", "versions", "redact" }
+
 --- Check what the program gave (raises at `level`) and fill in the defaults.
 local function read(given, level)
   given = check.options(given, types, level + 1)
@@ -161,6 +166,7 @@ local function read(given, level)
     settings[name] = given[name]
     if given[name] == nil then settings[name] = option[2] end
   end
+  for _, name in ipairs(copied) do settings[name] = headers_of.copy(settings[name]) end
   local beats = settings.heartbeat or {}
   settings.heartbeat = { send = beats.send or 10, receive = beats.receive or 10 }
   settings.outbox = (settings.limits or {}).outbox or OUTBOX

@@ -61,3 +61,35 @@ describe("headers of SUBSCRIBE", function()
     end)
   end
 end)
+
+-- Lose the connection, and wait until there is another one.
+local function lose(client, loop, net)
+  loop.sleep(1)
+  net.server:close(1000)
+  client:receive(5)
+end
+
+describe("options of connect", function()
+  it("are what they were when it was called, on each connection", function()
+    local given = {
+      headers = { app = "a" }, upgrade_headers = { { "X-App", "a" } },
+      tls = { server_name = "a" }, limits = { inbox = 5000 }, versions = { "1.1" },
+      redact = { "app" }, heartbeat = { send = 3 }, reconnect = { min = 1, jitter = 0 },
+    }
+    local client, loop, net = fixture.connect(given)
+    given.headers.app, given.upgrade_headers[1][2] = "b", "b"
+    given.tls.server_name, given.limits.inbox = "b", 6000
+    given.versions[1], given.redact[1] = "1.0", nil
+    given.heartbeat.send, given.reconnect.min = 4, 60
+    loop.run(function()
+      lose(client, loop, net)
+      local options = net.options
+      assert.equal("a", net.servers[2]:got("CONNECT")[1].headers.app)
+      assert.same({ { "X-App", "a" } }, options.upgrade_headers)
+      assert.equal("a", options.tls.server_name)
+      assert.equal(5000, options.limits.inbox)
+      assert.same({ "1.1" }, options.versions)
+      assert.equal(3, options.heartbeat.send)
+    end)
+  end)
+end)
