@@ -105,10 +105,11 @@ function methods:attempt()
   local settings = self.client.settings
   self.next_url = self.next_url % #self.urls + 1
   self.attempts = self.attempts + 1
-  local attempt = {
+  local attempt = { -- with headers of its own: before_connect may change them
     url = self.urls[self.next_url], number = self.attempts,
     login = settings.login, passcode = settings.passcode,
-    headers = settings.headers, upgrade_headers = settings.upgrade_headers,
+    headers = headers_of.copy(settings.headers),
+    upgrade_headers = headers_of.copy(settings.upgrade_headers),
     err = self.last and self.last.err,
   }
   if settings.before_connect then

@@ -92,4 +92,28 @@ describe("options of connect", function()
       assert.equal(3, options.heartbeat.send)
     end)
   end)
+
+  it("stay as they are whatever before_connect does to those of its attempt", function()
+    local given = { headers = { n = 1 }, upgrade_headers = { { "X-N", 1 } } }
+    local seen = {}
+    given.before_connect = function(attempt)
+      seen[#seen + 1] = { attempt.headers.n, attempt.headers.once, #attempt.upgrade_headers }
+      attempt.headers.n = attempt.headers.n + 1
+      attempt.headers.once = not attempt.headers.once
+      attempt.upgrade_headers[1][2] = 2
+      attempt.upgrade_headers[2] = { "X-M", 1 }
+    end
+    local client, loop, net = fixture.reconnecting(given)
+    loop.run(function()
+      lose(client, loop, net)
+      assert.same({ { 1, nil, 1 }, { 1, nil, 1 } }, seen)
+      for i = 1, 2 do
+        local headers = net.servers[i]:got("CONNECT")[1].headers
+        assert.same({ "2", "true" }, { headers.n, headers.once })
+      end
+      assert.same({ { "X-N", 2 }, { "X-M", 1 } }, net.options.upgrade_headers)
+      assert.same({ n = 1 }, given.headers)
+      assert.same({ { "X-N", 1 } }, given.upgrade_headers)
+    end)
+  end)
 end)
