@@ -9,14 +9,16 @@
 --       a topic, so that its queue ends with the connection
 -- All requests of a connection share one reply queue, which ends with it: those
 -- in flight fail then. A reply that nobody waits for any more is counted.
--- Knows check, dialect, errors, failures, guard, headers and sending; its client through
--- `self.client`.
+-- Knows check, core (to encode), dialect, errors, failures, guard, headers, json and
+-- sending; its client through `self.client`.
 local check = require "stomp.check"
+local core = require "stomp.core"
 local dialect = require "stomp.dialect"
 local errors = require "stomp.errors"
 local failures = require "stomp.failures"
 local guard = require "stomp.guard"
 local headers_of = require "stomp.headers"
+local json = require "stomp.json"
 local register = require "stomp.register"
 local sending = require "stomp.sending"
 
@@ -197,6 +199,36 @@ local function check_headers(headers)
   return true
 end
 
+-- What send would refuse is refused here, for SUBSCRIBE may go out before it: the body
+-- as it is sent, and the headers.
+-- @treturn[1] string, table
+-- @treturn[2] nil, message, err: invalid
+local function prepare_message(destination, body, given, level)
+  check.argument("body", body, "string table", level + 1)
+  local ok, message, err = sending.check_destination(destination, level + 1)
+  if not ok then return nil, message, err end
+  local headers
+  headers, message, err = headers_of.join(given, {}, level + 1)
+  if not headers then return nil, message, err end
+  ok, message, err = check_headers(headers)
+  if not ok then return nil, message, err end
+  if type(body) == "string" then return body, headers end
+  body, message, err = json.encode(body)
+  if not body then return nil, message, err end
+  if headers_of.has(headers, "content-type") then return body, headers end
+  return body, headers_of.join(headers, { ["content-type"] = "application/json" })
+end
+
+-- What of it the protocol machine would refuse, as this version wants headers. (Once
+-- a reply queue: it costs as much as to send them.)
+local function check_frame(self, destination, headers, to, id)
+  local all, message, err = headers_of.join(headers, { destination = destination,
+    ["reply-to"] = to, ["correlation-id"] = id })
+  if not all then return nil, message, err end
+  all, message, err = core.encode("SEND", all, "", self.client.version)
+  return all, message, err
+end
+
 -- What became of a request that was sent.
 local function result(self, waiter, timeout)
   local pump = self.client.pump
@@ -206,19 +238,28 @@ local function result(self, waiter, timeout)
   return failures.late(waiter.what, timeout, UNKNOWN)
 end
 
+local function check_id(self, id)
+  if not self.waiting.of[id] then return true end
+  return errors.failure("invalid", ("already in flight: correlation id %s"):format(id))
+end
+
 -- Where its reply will come and under which id.
-local function prepare(self, reply, left)
+local function prepare(self, destination, headers, reply, left)
   local ended = self.client.pump.ended
   if ended then return failures.over(ended, "request") end
   local to, subscribe, more = choose(self, reply)
   if not to then return nil, subscribe, more end
-  local place, message, err = place_of(self, to, subscribe, more, left)
-  if not place then return nil, message, err end
   local id = reply.correlation_id or self.client.unique()
-  if self.waiting.of[id] then
-    return errors.failure("invalid",
-      ("already in flight: correlation id %s"):format(id))
+  local ok, place, message, err
+  ok, message, err = check_id(self, id)
+  if ok and subscribe and not self.places[to] then
+    ok, message, err = check_frame(self, destination, headers, to, id)
   end
+  if not ok then return nil, message, err end
+  place, message, err = place_of(self, to, subscribe, more, left)
+  if not place then return nil, message, err end
+  ok, message, err = check_id(self, id) -- it may be another's since, see place_of
+  if not ok then return nil, message, err end
   return place, id
 end
 
@@ -239,23 +280,24 @@ end
 function methods:request(destination, body, options, level)
   options = check.options(options, request_options, level + 1)
   local reply = check_reply(options.reply, level + 1)
-  local ok, message, err = check_headers(options.headers)
-  if not ok then return nil, message, err end
+  local text, headers, err = prepare_message(destination, body, options.headers, level + 1)
+  if not text then return nil, headers, err end
   local client = self.client
   local pump = client.pump
   local timeout = options.timeout or client.settings.confirm_timeout
   local deadline = pump.loop.now() + timeout
+  local ok, message
   ok, message, err = await_connection(self, timeout)
   if not ok then return nil, message, err end
   local function left() return math.max(deadline - pump.loop.now(), 0) end
   local place, id
-  place, id, err = prepare(self, reply, left())
+  place, id, err = prepare(self, destination, headers, reply, left())
   if not place then return nil, id, err end
   local waiter = pump:waiter("no reply from " .. tostring(destination), true)
   waiter.place, waiter.id, waiter.holder = place, id, self
   register.put(self.waiting, id, waiter)
   ok, message, err = guard.run(self.abandon, self, waiter, sending.send, client, destination,
-    body, options.headers,
+    text, headers,
     { timeout = left(), queue = false, content_length = options.content_length },
     level + 2, -- guard.run lies between
     { ["reply-to"] = place.to, ["correlation-id"] = id })

@@ -174,6 +174,39 @@ describe("client:request", function()
     assert.same({}, net.server:got("SEND"))
   end)
 
+  it("checks it before it subscribes to replies, on brokers of every kind", function()
+    for _, name in ipairs { rabbitmq, "ActiveMQ/5.17.2", "ActiveMQ-Artemis/2.28.0", "STOMP-JS/1.3.0" } do
+      local client, _, net = fixture.connect({}, broker(name, reply))
+      local function misused(what, ...)
+        local arguments = { ... }
+        local raised = fixture.raised(function() client:request(arguments[1], arguments[2], arguments[3]) end)
+        assert.truthy(raised:find(what, 1, true), raised)
+      end
+      misused("destination", nil, "")
+      misused("body", "/queue/a", 5)
+      misused("header 'a'", "/queue/a", "", { headers = { a = {} } })
+      misused("a list of headers", "/queue/a", "", { headers = { 5 } })
+      misused("a list of headers", "/queue/a", "", { headers = { { "a", 1 }, a = 1 } })
+      fixture.failure("invalid", client:request("", ""))
+      fixture.failure("invalid", client:request("/queue/a", { f = print }))
+      fixture.failure("invalid", client:request("/queue/a", "", { headers = { receipt = "1" } }))
+      fixture.failure("invalid", client:request("/queue/a", "", { headers = { { "reply-to", "x" } } }))
+      fixture.failure("invalid", client:request("/queue/a", "", { headers = { a = "\0" } }))
+      fixture.failure("invalid", client:request("/queue/a", "", { reply = { to = "/b", correlation_id = "\0" } }))
+      assert.same({ 1, 0 }, { #net.server.frames, client:stats().late_replies })
+    end
+  end)
+
+  it("says that a table is JSON, beside headers of either kind", function()
+    local client, _, net = fixture.connect({}, broker(rabbitmq, reply))
+    for i, headers in ipairs { { a = "1" }, { { "a", "1" } }, { { "a", "1" }, { "content-type", "text/x" } } } do
+      assert(client:request("/queue/a", { n = 1 }, { headers = headers }))
+      local sent = net.server:got("SEND")[i]
+      assert.same({ "1", i == 3 and "text/x" or "application/json", '{"n":1}' },
+        { sent.headers.a, sent.headers["content-type"], sent.body })
+    end
+  end)
+
   it("refuses a correlation id that is in flight", function()
     local client, loop = fixture.connect({}, broker(rabbitmq, function() end))
     local options = { timeout = 1, reply = { to = "/temp-queue/x", correlation_id = "same" } }
