@@ -156,10 +156,11 @@ end
 -- @tparam[opt] table options timeout (seconds; confirm_timeout without it),
 -- headers, content_length = false, and for other brokers reply = { to =
 -- destination of the replies, subscribe = false, true, or what to SUBSCRIBE to
--- for them, correlation_id }
+-- for them (as before where `to` was used before), correlation_id }
 -- @treturn[1] message the reply
 -- @treturn[2] nil, message, err: invalid (it is not known how this broker
--- replies: option reply; nothing was sent), timeout, limit
+-- replies: option reply; `to` was used with another `subscribe`; nothing was sent),
+-- timeout, limit
 function methods:request(destination, body, options)
   local reply, message, err = self.requests:request(destination, body, options, 2)
   return reply, message, err

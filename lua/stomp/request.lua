@@ -86,6 +86,8 @@ local function choose(self, reply)
     end
     to = REPLIES
   end
+  local place = self.places[to]
+  if subscribe == nil and place then return to, place.subscribe end
   if subscribe == nil then
     subscribe = not (its.replies == "reply-to" and to:find("^/temp%-queue/"))
   end
@@ -124,16 +126,24 @@ local function give_up(self, place)
   abandon(self, place, message, err)
 end
 
+-- The place of a reply-to that was used before; it cannot be two.
+local function same_place(place, subscribe)
+  if place.subscribe == subscribe then return place end
+  return errors.failure("invalid", ("option reply: to %s has subscribe = %s on this"
+    .. " connection, not %s"):format(place.to, tostring(place.subscribe), tostring(subscribe)))
+end
+
 -- The place of a reply-to, made on its first use. It is there before SUBSCRIBE
 -- has left: who comes meanwhile waits behind it for room in the outbox.
 local function place_of(self, to, subscribe, more, timeout)
   local place = self.places[to]
-  if place then return place end
+  if place then return same_place(place, subscribe) end
   if self.n_places == MOST_PLACES then
     return errors.failure("limit",
       ("request: more than %d reply destinations"):format(MOST_PLACES))
   end
-  place = { to = to, route = subscribe and next_subscription(self) or to }
+  place = { to = to, subscribe = subscribe,
+    route = subscribe and next_subscription(self) or to }
   self.places[to], self.by_route[place.route] = place, place
   self.n_places = self.n_places + 1
   if not subscribe then return place end

@@ -87,6 +87,31 @@ describe("client:request", function()
     assert.equal("/user/queue/replies", net.server:got("SUBSCRIBE")[1].headers.destination)
   end)
 
+  it("refuses another subscription for the same destination of replies", function()
+    local client, loop, net = fixture.reconnecting({}, broker("", function(server, frame)
+      server:message(server:got("SUBSCRIBE")[1].headers.id, "yes",
+        { ["correlation-id"] = frame.headers["correlation-id"] })
+    end))
+    local function request(subscribe)
+      return client:request("/queue/a", "", { reply = { to = "me", subscribe = subscribe } })
+    end
+    assert(request("/user/queue/replies"))
+    assert(request("/user/queue/replies"))
+    assert(request(nil)) -- as before
+    for _, other in ipairs { "/user/queue/others", true, false } do
+      local err = fixture.failure("invalid", request(other))
+      assert.truthy(err.message:find("option reply: to me has subscribe = /user/queue/replies", 1, true))
+    end
+    assert.equal(1, #net.server:got("SUBSCRIBE"))
+    assert.equal(3, #net.server:got("SEND"))
+    loop.run(function()
+      net.server:close(1000)
+      client:receive(2)
+      assert.equal("yes", assert(request(true)).body)
+    end)
+    assert.equal("me", net.server:got("SUBSCRIBE")[1].headers.destination)
+  end)
+
   it("has many in flight, answered in any order", function()
     local asked = {}
     local client, loop, net = fixture.connect({}, broker(rabbitmq, function(_, frame)
