@@ -90,6 +90,31 @@ describe("core.encode", function()
     is_error("invalid", "IBODY", outcome(core.encode("ACK", { id = "1" }, "x")))
   end)
 
+  it("writes numbers so that they can be read again", function()
+    local function text_of(number)
+      return core.encode("SEND", { a = number }, ""):match("\na:([^\n]*)\n")
+    end
+    for text, number in pairs {
+      ["10"] = 10.0, ["-3"] = -3, ["0.1"] = 0.1, ["5.4"] = 5.4, ["-0.25"] = -0.25,
+      ["1000000000000000"] = 1e15, ["9007199254740992"] = 2 ^ 53, ["-9007199254740992"] = -2 ^ 53,
+      ["1000000000000000000"] = 1e18, ["9223372036854774784"] = 2 ^ 63 - 1024,
+      ["-9223372036854775808"] = -2 ^ 63, ["9.223372036854776e+18"] = 2 ^ 63, ["1e+300"] = 1e300,
+      ["0.30000000000000004"] = 0.1 + 0.2, ["1700000000.123456"] = 1700000000.123456,
+      ["inf"] = 1 / 0,
+    } do
+      assert.equal(text, text_of(number))
+      assert.is_true(tonumber(text) == number or number == 1 / 0)
+    end
+    for _, number in ipairs { 1 / 3, 2 / 3 * 1e-300, 123456789012345.6, math.pi * 1e200 } do
+      assert.equal(number, tonumber(text_of(number)))
+    end
+    if _VERSION >= "Lua 5.3" then -- integers of 64 bits
+      for _, text in ipairs { "12345678901234567", "9223372036854775807", "-9223372036854775807" } do
+        assert.equal(text, text_of(tonumber(text)))
+      end
+    end
+  end)
+
   it("raises what is misuse", function()
     raises("header 'a': string, number or boolean expected, got table",
       function() local _ = core.encode("SEND", { a = {} }) end)

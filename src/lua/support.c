@@ -3,6 +3,7 @@
  * See support.h. */
 #include "support.h"
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 /* ---- Errors ---- */
@@ -130,6 +131,26 @@ static size_t count_pairs(lua_State *L, int i) {
   return n;
 }
 
+/* Push the text of a number: whole ones in full, 10 and not 5.4's 10.0; others with
+ * as many digits as it takes to read the same number again. */
+static void push_number(lua_State *L, int i) {
+  const lua_Number limit = 9223372036854775808.0; /* 2^63 */
+  lua_Number number = lua_tonumber(L, i);
+  char text[32];
+  int digits = 14; /* Lua's own */
+  if (compat_isinteger(L, i)) {
+    snprintf(text, sizeof text, "%lld", (long long)lua_tointeger(L, i));
+  } else if (number >= -limit && number < limit &&
+             number == (lua_Number)(long long)number) {
+    snprintf(text, sizeof text, "%lld", (long long)number);
+  } else {
+    do
+      snprintf(text, sizeof text, "%.*g", digits, number);
+    while (digits++ < 17 && strtod(text, NULL) != number);
+  }
+  lua_pushstring(L, text);
+}
+
 /* Push the text of a header value at `i`; raises naming the header. */
 static const char *push_value(lua_State *L, int i, const char *name,
                               size_t *len) {
@@ -137,18 +158,7 @@ static const char *push_value(lua_State *L, int i, const char *name,
     case LUA_TBOOLEAN:
       lua_pushstring(L, lua_toboolean(L, i) ? "true" : "false");
       break;
-    case LUA_TNUMBER: {
-      lua_Number number = lua_tonumber(L, i);
-      char text[32];
-      if (number > -1e15 && number < 1e15 &&
-          number == (lua_Number)(long long)number) {
-        snprintf(text, sizeof text, "%lld", (long long)number);
-        lua_pushstring(L, text); /* 10, not 5.4's 10.0 */
-      } else {
-        lua_pushvalue(L, i);
-      }
-      break;
-    }
+    case LUA_TNUMBER: push_number(L, i); break;
     case LUA_TSTRING: lua_pushvalue(L, i); break;
     default:
       luaL_error(L, "header '%s': string, number or boolean expected, got %s",
