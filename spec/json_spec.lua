@@ -13,6 +13,34 @@ describe("stomp.json", function()
     assert.equal(json.null, json.decode('{"a":null}').a)
   end)
 
+  it("writes whole numbers in full", function()
+    for text, value in pairs {
+      ["9007199254740992"] = 2 ^ 53, ["1000000000000000"] = 1e15, ["-1000000000000000000"] = -1e18,
+      ["-9223372036854775808"] = -2 ^ 63, ["99999999999999"] = 1e14 - 1, ["100000000000000"] = 1e14,
+      ["[9007199254740992,-4611686018427387904,0.5,10]"] = { 2 ^ 53, -2 ^ 62, 0.5, 10 },
+      ['{"18014398509481984":true}'] = { [2 ^ 54] = true },
+      ['{"a":{"b":[{"c":1000000000000001}]}}'] = { a = { b = { { c = 1e15 + 1 } } } },
+      ["1e+300"] = 1e300, ["0.1"] = 0.1, ["[5.4,1e-09]"] = { 5.4, 1e-9 },
+    } do
+      assert.equal(text, json.encode(value))
+    end
+    if _VERSION >= "Lua 5.3" then -- integers of 64 bits
+      for _, text in ipairs { "12345678901234567", "9223372036854775807", "-9223372036854775807" } do
+        assert.equal(text, json.encode(tonumber(text)))
+        assert.equal('{"id":' .. text .. "}", json.encode { id = tonumber(text) })
+      end
+    end
+  end)
+
+  it("mistakes no text for such a number", function()
+    local texts = { "1e+15", "#0:17", '"#0:17"', "#1:17", json.null, "2e+1" }
+    local all = { texts = texts, n = 2 ^ 53 }
+    local text = assert(json.encode(all))
+    assert.truthy(text:find('"n":9007199254740992', 1, true))
+    assert.same(all, json.decode(text))
+    assert.equal('["1e+15"]', json.encode { "1e+15" })
+  end)
+
   it("fails with invalid for what cannot be JSON", function()
     local round = {}
     round.round = round

@@ -123,7 +123,8 @@ end
 
 --- Send a message.
 -- @tparam string destination
--- @tparam string|table body any bytes, or a table that goes out as JSON
+-- @tparam string|table body any bytes, or a table that goes out as JSON (of its numbers
+-- whole ones have all digits, others 14, or 16 where lua-cjson is later than 2.1.0)
 -- @tparam[opt] table headers { name = value }, or a list of { name, value }
 -- @tparam[opt] table options confirm (wait for the RECEIPT, and send again after
 -- a reconnect until it is here, see docs/reliability.md for RabbitMQ; adds
