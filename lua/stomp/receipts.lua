@@ -140,6 +140,12 @@ local function outcome_of(entry)
   return entry.connection and UNKNOWN or nil
 end
 
+-- What was missing all the time: a frame that waits for a connection is not sent yet.
+local function missing(entry)
+  if entry.connection or not entry.item then return entry.what end
+  return entry.item.what .. " was not sent: no connection"
+end
+
 --- Wait for the RECEIPT, until `deadline`, which is `seconds` after the start.
 -- @treturn[1] true
 -- @treturn[2] nil, message, err: timeout, limit, or how the connection ended;
@@ -153,7 +159,7 @@ function methods:await(entry, deadline, seconds)
         failures.over(pump.ended, entry.what, outcome_of(entry)))
     end
     return give_up(self, entry,
-      failures.late(entry.what, seconds, outcome_of(entry)))
+      failures.late(missing(entry), seconds, outcome_of(entry)))
   end
   if entry.err then
     if entry.connection then entry.err.outcome = "unknown" end

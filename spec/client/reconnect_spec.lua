@@ -158,6 +158,31 @@ describe("a client that reconnects", function()
       { dialogue(net.server)[2], dialogue(net.server)[3] })
   end)
 
+  it("says of a confirmed send that it was not sent where there was none in time", function()
+    local client, loop, net = connect({}, { SEND = false })
+    loop.run(function()
+      net.server:close(1000)
+      net.refuse = 2
+      client:receive(0.1)
+      local err = fixture.failure("timeout",
+        client:send("/queue/a", "1", nil, { confirm = true, timeout = 2 }))
+      assert.equal("timeout: SEND /queue/a was not sent: no connection within 2 s", err.message)
+      assert.is_nil(err.outcome)
+      client:receive(20)
+      assert.equal(0, #net.server:got("SEND")) -- nor later
+      -- one that went out once may have been taken
+      loop.spawn(function()
+        client:receive(1)
+        net.server:close(1000)
+        net.refuse = 5
+      end)
+      err = fixture.failure("timeout",
+        client:send("/queue/a", "2", nil, { confirm = true, timeout = 3 }))
+      assert.equal("timeout: no RECEIPT for SEND /queue/a within 3 s", err.message)
+      assert.equal("unknown", err.outcome)
+    end)
+  end)
+
   it("lets subscribe and begin wait for the connection", function()
     local client, loop, net = connect()
     net.server:close(1000)
