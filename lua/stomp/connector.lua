@@ -32,12 +32,17 @@ local reserved = {
   ["accept-version"] = "versions", ["heart-beat"] = "heartbeat",
 }
 
+-- Of other frames, where the program may not give them either.
+local foreign = { destination = true, id = true, ack = true, transaction = true }
+
 local function check_headers(headers, n_ours)
   for i = n_ours + 1, #headers do
     local name = headers[i][1]
     if reserved[name] then
       return errors.failure("invalid", ("header %s is set by option %s")
         :format(name, reserved[name]))
+    elseif foreign[name] then
+      return errors.failure("invalid", ("header %s is none of CONNECT"):format(name))
     end
   end
   return true

@@ -115,6 +115,18 @@ describe("stomp.connect", function()
     end
   end)
 
+  it("refuses CONNECT headers that belong to other frames", function()
+    for _, name in ipairs { "destination", "id", "ack", "transaction" } do
+      for _, headers in ipairs { { [name] = "x" }, { { "a", "b" }, { name, "x" } } } do
+        local net, client, message, err = connect { headers = headers }
+        fixture.failure("invalid", client, message, err)
+        assert.equal(("invalid: header %s is none of CONNECT"):format(name), message)
+        assert.is_true(err.permanent)
+        assert.is_nil(net.link)
+      end
+    end
+  end)
+
   it("raises at the caller's line for misuse, with the name", function()
     local cases = {
       { { foo = 1 }, "unknown option 'foo'" },
