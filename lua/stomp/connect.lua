@@ -25,14 +25,18 @@ end
 
 -- Each must be a URL, and all as safe as the first: a client that believes in
 -- wss must not find itself on ws.
+-- Another attempt would not help, as with a URL that before_connect gives.
 local function check_urls(list)
   local secure
   for _, text in ipairs(list) do
     local url, message, err = url_module.parse(text)
-    if not url then return nil, message, err end
+    if not url then
+      err.permanent = true
+      return nil, message, err
+    end
     if secure ~= nil and url.secure ~= secure then
       return errors.failure("invalid", ("URL: ws and wss in one list (%s)")
-        :format(url.text))
+        :format(url.text), { permanent = true })
     end
     secure = url.secure
   end

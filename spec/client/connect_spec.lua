@@ -103,8 +103,12 @@ describe("stomp.connect", function()
       "ws://h/#x", "ws://h/a b", "ws://me:pw@h/", "ws://h\r\nX: y/" } do
       local net, client, message, err = connect(nil, nil, url)
       fixture.failure("invalid", client, message, err)
+      assert.is_true(err.permanent)
       assert.is_nil(net.link)
     end
+    local _, client, message, err = connect(nil, nil, { "ws://a", "wss://b" })
+    fixture.failure("invalid", client, message, err)
+    assert.is_true(err.permanent)
   end)
 
   it("refuses CONNECT headers that an option sets", function()
