@@ -107,7 +107,7 @@ end
 
 local level = {}
 local levels = {
-  "core lws queue",
+  "core lws queue show",
   "errors check guard waiters loop.timers register hints dialect unique chance backoff statistics streams",
   "url json trace tracer unacked headers failures loop.tasks",
   "message options proxy loop.scheduler worker pool pipeline transport.lws difference",

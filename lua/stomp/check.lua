@@ -1,7 +1,8 @@
 -- SPDX-License-Identifier: MIT
 -- Misuse: wrong types and unknown options raise at the caller's line, with the
 -- name. `level` counts as error's does, from the function that calls these.
--- Knows nothing.
+-- Knows show.
+local show = require "stomp.show"
 
 -- "string table" -> { string = true, table = true }: read once each, for these are
 -- literals of the modules.
@@ -43,7 +44,7 @@ local function options(given, known, level)
   for name, value in pairs(given) do
     local types = known[name]
     if not types then
-      error(("unknown option '%s'"):format(tostring(name)), level + 1)
+      error(("unknown option '%s'"):format(show.value(name)), level + 1)
     end
     if not sets[types][type(value)] then
       error(("option '%s': %s expected, got %s"):format(name, readable(types),

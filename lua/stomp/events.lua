@@ -6,8 +6,9 @@
 --   notify  sent received acked receipt: at once, in the middle of the matter;
 --           they may not wait (for counters and logs)
 -- An error in one goes to `error`, one in `error` itself to stderr.
--- Knows worker and failures.
+-- Knows worker, failures and show.
 local failures = require "stomp.failures"
+local show = require "stomp.show"
 local worker = require "stomp.worker"
 
 local methods = {}
@@ -50,7 +51,7 @@ end
 --- Call `f` at each `event`; returns a function that takes it off.
 function methods:on(event, f, level)
   if not known[event] then
-    error(("unknown event '%s'"):format(tostring(event)), level + 1)
+    error(("unknown event '%s'"):format(show.value(event)), level + 1)
   end
   if type(f) ~= "function" then
     error(("on '%s': function expected, got %s"):format(event, type(f)),
@@ -93,7 +94,7 @@ function methods:notify(event, a, b, c)
     local ok, traceback = xpcall(function()
       entry.f(a, b, c)
     end, function(value)
-      return { value = value, traceback = debug.traceback(tostring(value), 2) }
+      return { value = value, traceback = debug.traceback(show.value(value), 2) }
     end)
     if not ok then
       failed(self, { event = event }, traceback.traceback, traceback.value)

@@ -1,7 +1,8 @@
 -- SPDX-License-Identifier: MIT
 -- The failures that waiting calls have in common, as nil, message, err.
--- Knows errors.
+-- Knows errors and show.
 local errors = require "stomp.errors"
+local show = require "stomp.show"
 
 local function join(a, b)
   local new = {}
@@ -45,7 +46,7 @@ end
 
 --- What a function of the program raised, as an error value.
 local function raised(value, traceback)
-  local text = value == nil and traceback:match("^[^\n]*") or tostring(value)
+  local text = value == nil and traceback:match("^[^\n]*") or show.value(value)
   return errors.new("handler", text, { traceback = traceback, value = value })
 end
 

@@ -1,8 +1,9 @@
 -- SPDX-License-Identifier: MIT
 -- The options of stomp.connect: one table of name, types, default and meaning,
--- which feeds the check and the defaults. Knows check and headers.
+-- which feeds the check and the defaults. Knows check, headers and show.
 local check = require "stomp.check"
 local headers_of = require "stomp.headers"
+local show = require "stomp.show"
 
 -- name = { types, default, meaning }
 local known = {
@@ -95,7 +96,7 @@ local function check_lists(given, level)
   for _, version in ipairs(given.versions or {}) do
     if not offered[version] then
       error(("option 'versions': \"1.0\", \"1.1\" or \"1.2\" expected, got %s")
-        :format(tostring(version)), level + 1)
+        :format(show.value(version)), level + 1)
     end
   end
   for i, name in ipairs(given.redact or {}) do

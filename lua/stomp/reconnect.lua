@@ -4,7 +4,7 @@
 -- their RECEIPT. Until all of it is on its way the pump stays down: whatever the
 -- program sends lines up behind it.
 -- Knows backoff, backlog, chance, connector, errors, failures, gate, headers, resume,
--- room;
+-- room, show;
 -- the client it serves.
 local backlog_module = require "stomp.backlog"
 local backoff_module = require "stomp.backoff"
@@ -16,6 +16,7 @@ local gates = require "stomp.gate"
 local headers_of = require "stomp.headers"
 local resume = require "stomp.resume"
 local room = require "stomp.room"
+local show = require "stomp.show"
 
 local methods = {}
 local mt = { __index = methods }
@@ -84,7 +85,7 @@ local function prepare(self, attempt)
   pump.loop.spawn(function()
     local ok, reason = f(attempt)
     if not ok and reason ~= nil then
-      problem = errors.new("handler", "before_connect: " .. tostring(reason), { value = reason })
+      problem = errors.new("handler", "before_connect: " .. show.value(reason), { value = reason })
     end
     leave()
   end, function(traceback, value)

@@ -2,7 +2,7 @@
 --- A recorded trace as a spec: the frames that came are fed to a program's client,
 -- what the program sends must agree with what was sent then. No socket is needed
 -- and, without option `speed`, none of the time that was recorded.
--- Knows core, check, errors, tracer, difference and transport.replay; the loop
+-- Knows core, check, errors, show, tracer, difference and transport.replay; the loop
 -- through its seam.
 -- @module stomp.replay
 local check = require "stomp.check"
@@ -10,6 +10,7 @@ local core = require "stomp.core"
 local difference = require "stomp.difference"
 local errors = require "stomp.errors"
 local link_module = require "stomp.transport.replay"
+local show = require "stomp.show"
 local tracer = require "stomp.tracer"
 
 -- ---- Scripts ----
@@ -92,7 +93,7 @@ local function run(self, program, options, seconds)
     ended = true
     self.done:signal()
   end, function(traceback, value)
-    self:fail(errors.new("handler", tostring(value),
+    self:fail(errors.new("handler", show.value(value),
       { traceback = traceback, value = value }))
   end)
   self:progress()

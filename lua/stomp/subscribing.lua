@@ -1,6 +1,7 @@
 -- SPDX-License-Identifier: MIT
 -- SUBSCRIBE and UNSUBSCRIBE of a client.
--- Knows check, dialect, errors, failures, guard, headers, sending, streams and subscription.
+-- Knows check, dialect, errors, failures, guard, headers, sending, show,
+-- streams and subscription.
 local check = require "stomp.check"
 local dialect = require "stomp.dialect"
 local errors = require "stomp.errors"
@@ -8,6 +9,7 @@ local failures = require "stomp.failures"
 local guard = require "stomp.guard"
 local headers_of = require "stomp.headers"
 local sending = require "stomp.sending"
+local show = require "stomp.show"
 local streams = require "stomp.streams"
 local subscription_module = require "stomp.subscription"
 
@@ -107,7 +109,7 @@ end
 local function headers_again(client, subscription)
   local results = { pcall(headers_for, client, subscription, subscription.options, 2) }
   if results[1] then return unpack(results, 2, 4) end
-  local err = failures.raised(results[2], debug.traceback(tostring(results[2])))
+  local err = failures.raised(results[2], debug.traceback(show.value(results[2])))
   return nil, err.message, err
 end
 

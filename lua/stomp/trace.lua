@@ -2,7 +2,9 @@
 -- One line for each frame that goes or comes, for people: option `trace` (a
 -- tracer, see tracer.lua, writes for programs).
 -- Secrets never reach it. A trace that fails is told once on stderr and then left
--- alone: it must not end what it watches. Knows nothing.
+-- alone: it must not end what it watches. Knows show.
+local show = require "stomp.show"
+
 local methods = {}
 local mt = { __index = methods }
 
@@ -30,28 +32,16 @@ local function new(option, redact, now)
   }, mt)
 end
 
--- Control characters would break the line, or the terminal; those of ISO 6429's
--- second half, which are two bytes of UTF-8, too.
-local function printable(text)
-  text = text:gsub("%c", function(c)
-    if c == "\n" then return "\\n" elseif c == "\r" then return "\\r" end
-    return ("\\x%02x"):format(c:byte())
-  end)
-  return (text:gsub("\194([\128-\159])", function(c)
-    return ("\\xc2\\x%02x"):format(c:byte())
-  end))
-end
-
 local function tell(self, direction, text)
   local ok, problem = pcall(self.write, direction, text)
   if ok then return end
   self.write = function() end
-  io.stderr:write("stomp: the trace failed and is off: ", tostring(problem), "\n")
+  io.stderr:write("stomp: the trace failed and is off: ", show.value(problem), "\n")
 end
 
 local function add(self, parts, name, value)
   if self.hidden[tostring(name):lower()] then value = "[redacted]" end
-  parts[#parts + 1] = printable(tostring(name) .. ":" .. tostring(value))
+  parts[#parts + 1] = show.line(tostring(name) .. ":" .. tostring(value))
 end
 
 local function add_headers(self, parts, headers)
@@ -70,7 +60,7 @@ function methods:frame(direction, command, headers, body)
   local parts = { command }
   add_headers(self, parts, headers or {})
   if body and body ~= "" then
-    local shown = printable(body:sub(1, BODY))
+    local shown = show.line(body:sub(1, BODY))
     if #body > BODY then
       shown = ("%s… (%d bytes)"):format(shown, #body)
     end
@@ -81,7 +71,7 @@ end
 
 --- Something else worth knowing.
 function methods:inform(text)
-  tell(self, "info", printable(text))
+  tell(self, "info", show.line(text))
 end
 
 --- The connection is over, see pump.

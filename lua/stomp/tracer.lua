@@ -7,13 +7,14 @@
 --    0.000412 1 send SEND\ndestination:/queue/a\ncontent-length:2\n\nhi\x00
 --
 -- Secrets never reach it: their values are "[redacted]". `stomp.tracer` makes one.
--- (Knows core, check and errors.)
+-- (Knows core, check, errors and show.)
 -- @classmod tracer
 -- @alias methods
 
 local check = require "stomp.check"
 local core = require "stomp.core"
 local errors = require "stomp.errors"
+local show = require "stomp.show"
 
 local methods = {}
 local mt = { __name = "stomp.tracer", __index = methods }
@@ -55,7 +56,7 @@ local function put(self, what, text)
     :format(self.now() - tracer.origin, self.number, what, text))
   if ok then return end
   tracer.file = nil -- what it watches must go on
-  io.stderr:write("stomp: the trace failed and is off: ", tostring(problem), "\n")
+  io.stderr:write("stomp: the trace failed and is off: ", show.value(problem), "\n")
 end
 
 local function in_order(headers)

@@ -9,9 +9,10 @@
 -- A *waiter* is one wait: `{task, done, value}`. Whatever it waits for (a
 -- descriptor, a time, a condition) wakes it once; the others find it done.
 -- Errors are caught by coroutine.resume, because Lua 5.1 cannot yield across
--- pcall. Knows guard, queue and timers.
+-- pcall. Knows guard, queue, show and timers.
 local once = require "stomp.guard".once
 local queue = require "stomp.queue"
+local show = require "stomp.show"
 local timers_module = require "stomp.loop.timers"
 
 local running = coroutine.running
@@ -121,11 +122,11 @@ end
 local close = coroutine.close -- luacheck: ignore 143 (from 5.4 on)
 
 local function failed(task, value)
-  local text = debug.traceback(task.co, tostring(value))
+  local text = debug.traceback(task.co, show.value(value))
   local ok, last = true, value
   if close then ok, last = close(task.co) end
-  if not ok and last ~= value then -- an error in one of them is the task's, as in a scope
-    value, text = last, ("%s\n(while its scopes were left after: %s)"):format(tostring(last), text)
+  if not ok and not rawequal(last, value) then -- an error in one of them is the task's, as in a scope
+    value, text = last, ("%s\n(while its scopes were left after: %s)"):format(show.value(last), text)
   end
   if task.on_error then return task.on_error(text, value) end
   error(text, 0)
