@@ -2,6 +2,7 @@
 -- The options of stomp.connect: defaults, and misuse that is blamed on the caller.
 local options = require "stomp.options"
 local fixture = require "spec.support.fixture"
+local stomp = require "stomp"
 
 -- the message of the error that these options raise, at the caller's line
 local function refusal(given)
@@ -49,6 +50,18 @@ describe("stomp.options", function()
     } do
       assert.truthy(refusal(given):find("unknown option '" .. name .. "'", 1, true))
     end
+  end)
+
+  it("raises for a part that the core would not take, at the caller's line", function()
+    for name, values in pairs {
+      heartbeat_margin = { 1, 2, 0.9996 }, heartbeat_grace = { 1e6, 1e11 },
+    } do
+      for _, value in ipairs(values) do
+        local text = fixture.raised(function() stomp.connect("ws://a/", { [name] = value }) end)
+        assert.truthy(text:find("option '" .. name .. "' must be less than", 1, true), text)
+      end
+    end
+    assert.equal(0.999, options.read({ heartbeat_margin = 0.999 }, 1).heartbeat_margin)
   end)
 
   it("raises for a wrong type or value, with the name", function()

@@ -77,6 +77,17 @@ local function check_numbers(given, level)
   end
 end
 
+-- What the core takes of them, in thousandths.
+local below = { heartbeat_margin = 1, heartbeat_grace = 1000000 }
+
+local function check_parts(given, level)
+  for name, most in pairs(below) do
+    if given[name] and given[name] * 1000 + 0.5 >= most * 1000 then
+      error(("option '%s' must be less than %d"):format(name, most), level + 1)
+    end
+  end
+end
+
 local function check_group(given, name, group, level)
   if given[name] == nil then return end
   check.options(given[name], group, level + 1)
@@ -142,6 +153,7 @@ local copied = { "headers", "upgrade_headers", "tls", "limits", "versions", "red
 local function read(given, level)
   given = check.options(given, types, level + 1)
   check_numbers(given, level + 1)
+  check_parts(given, level + 1)
   check_group(given, "heartbeat", heartbeat_types, level + 1)
   check_group(given, "limits", limit_types, level + 1)
   check_group(given, "tls", tls_types, level + 1)
