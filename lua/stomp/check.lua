@@ -27,13 +27,17 @@ local function argument(name, value, types, level)
   end
 end
 
+--- Seconds: nobody could ever tell that those of nan are over.
+local function seconds(name, value, level)
+  argument(name, value, "number", level + 1)
+  if value ~= value then
+    error(name .. ": a number of seconds expected, got nan", level + 1)
+  end
+end
+
 --- A time-out: nil, or seconds.
 local function timeout(value, level)
-  if value == nil then return end
-  argument("timeout", value, "number", level + 1)
-  if value ~= value then
-    error("timeout: a number of seconds expected, got nan", level + 1)
-  end
+  if value ~= nil then seconds("timeout", value, level + 1) end
 end
 
 --- A table of options, each of which `known` gives its types; returns it, or an
@@ -55,4 +59,4 @@ local function options(given, known, level)
   return given
 end
 
-return { argument = argument, timeout = timeout, options = options }
+return { argument = argument, seconds = seconds, timeout = timeout, options = options }

@@ -7,7 +7,7 @@
 --
 -- (The hot path is a loop over receive or messages in one coroutine: the next frame
 -- of the link is handed out as it is, no table and no closure a message. Knows
--- acknowledging, handling, pump, queue, unacked, failures, errors; its client
+-- acknowledging, check, handling, pump, queue, unacked, failures, errors; its client
 -- through `self.client`.)
 -- @classmod subscription
 -- @alias methods
@@ -19,6 +19,7 @@
 -- @tfield string ack `"auto"`, `"client"`, `"client-individual"`
 
 local acknowledging = require "stomp.acknowledging"
+local check = require "stomp.check"
 local errors = require "stomp.errors"
 local failures = require "stomp.failures"
 local handling = require "stomp.handling"
@@ -266,9 +267,7 @@ local function check_reader(self, name, timeout, level)
   if self.handler then
     error(("%s: subscription %s has a handler"):format(name, self.id), level + 1)
   end
-  if timeout ~= nil and (type(timeout) ~= "number" or timeout ~= timeout) then
-    error(("timeout: number expected, got %s"):format(type(timeout)), level + 1)
-  end
+  check.timeout(timeout, level + 1)
 end
 
 --- Wait for the next message of this subscription.
@@ -277,7 +276,7 @@ end
 -- @treturn[2] nil, message, err: timeout, closed (unsubscribed), or how the
 -- connection ended: closed, broker, protocol, heartbeat, limit
 function methods:receive(timeout)
-  if self.handler or timeout then check_reader(self, "receive", timeout, 2) end
+  if self.handler or timeout ~= nil then check_reader(self, "receive", timeout, 2) end
   local frame, message, err = take(self), nil, nil
   if not frame then frame, message, err = wait_for_message(self, timeout) end
   if self.notes and frame then self:handed(frame) end

@@ -137,6 +137,15 @@ describe("subscription:receive", function()
     fixture.raised(function() subscription:messages() end)
     fixture.raised(function() client:receive("5") end)
   end)
+
+  it("raises where the time-out is no number of seconds, and says what it is", function()
+    local client = fixture.connect()
+    local subscription = client:subscribe("/queue/a")
+    for got, value in pairs { nan = 0 / 0, string = "5", boolean = false } do
+      local text = fixture.raised(function() subscription:receive(value) end)
+      assert.truthy(text:find("timeout: .* expected, got " .. got), text)
+    end
+  end)
 end)
 
 describe("subscription:messages", function()

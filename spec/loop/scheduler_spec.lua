@@ -1,5 +1,6 @@
 -- SPDX-License-Identifier: MIT
 -- The built-in loop: docs/loops.md, "two doors".
+local fixture = require "spec.support.fixture"
 local lws = require "stomp.lws"
 local socket_pair = require "spec.support.socket_pair"
 local wire = require "spec.support.wire"
@@ -389,11 +390,26 @@ describe("the built-in loop", function()
 
   it("raises where a function is expected, and is as before", function()
     for _, f in ipairs { false, 5, "f" } do
-      local ok, text = pcall(scheduler.spawn, f)
-      assert.is_false(ok)
-      assert.truthy(text:find("function expected", 1, true))
+      for name, call in pairs { spawn = scheduler.spawn, run = scheduler.run } do
+        local text = fixture.raised(function() call(f) end)
+        assert.truthy(text:find(name .. ": function expected, got " .. type(f), 1, true))
+      end
     end
+    fixture.raised(function() scheduler.run() end)
     assert.equal(1, scheduler.run(function() return 1 end))
+  end)
+
+  it("raises where sleep is given no number of seconds, inside tasks and outside", function()
+    local function check()
+      for _, seconds in ipairs { false, "x", {}, 0 / 0 } do
+        local text = fixture.raised(function() scheduler.sleep(seconds) end)
+        assert.truthy(text:find("sleep: ", 1, true))
+      end
+      fixture.raised(function() scheduler.sleep() end)
+      scheduler.sleep(-1)
+    end
+    check()
+    scheduler.run(check)
   end)
 
   it("lets Ctrl-C through while it waits #process", function()

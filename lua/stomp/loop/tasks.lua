@@ -9,7 +9,8 @@
 -- A *waiter* is one wait: `{task, done, value}`. Whatever it waits for (a
 -- descriptor, a time, a condition) wakes it once; the others find it done.
 -- Errors are caught by coroutine.resume, because Lua 5.1 cannot yield across
--- pcall. Knows guard, queue, show and timers.
+-- pcall. Knows check, guard, queue, show and timers.
+local check = require "stomp.check"
 local once = require "stomp.guard".once
 local queue = require "stomp.queue"
 local show = require "stomp.show"
@@ -298,6 +299,7 @@ local function run_until_done(self, main)
 end
 
 local function run(self, f, ...)
+  check.argument("run", f, "function", 3)
   if self.in_run then error("stomp.run is running already: use stomp.spawn", 3) end
   if self.current then error("stomp.run inside a task: use stomp.spawn", 3) end
   local arguments = { n = select("#", ...), ... }
@@ -337,7 +339,10 @@ local function new(host)
   return {
     now = host.now,
     wait = function(pollable, timeout) return wait(self, pollable, timeout) end,
-    sleep = function(seconds) sleep(self, seconds) end,
+    sleep = function(seconds)
+      check.seconds("sleep", seconds, 2)
+      sleep(self, seconds)
+    end,
     spawn = function(f, on_error, daemon)
       local task = spawn(self, f, on_error, daemon) -- no tail call: levels count
       return task

@@ -112,6 +112,7 @@ end
 -- @tparam[opt] function on_error on_error(text with traceback, value)
 -- @function world:spawn
 function methods:spawn(f, on_error)
+  check.argument("spawn", f, "function", 2)
   self.loop.spawn(f, on_error)
 end
 
@@ -119,6 +120,7 @@ end
 -- @tparam number seconds
 -- @function world:sleep
 function methods:sleep(seconds)
+  check.seconds("sleep", seconds, 2)
   self.loop.sleep(seconds)
 end
 
