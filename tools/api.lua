@@ -188,7 +188,7 @@ local labels = {
   ["request.lua request_options"] = "request", ["request.lua reply_options"] = "request.reply",
   ["transaction.lua commit_options"] = "commit", ["transaction.lua abort_options"] = "abort",
   ["tracer.lua tracer_options"] = "tracer", ["replay.lua replay_options"] = "replay",
-  ["broker/init.lua known"] = "broker", ["broker/misbehaviour.lua known"] = "misbehave",
+  ["broker/options.lua known"] = "broker", ["broker/misbehaviour.lua known"] = "misbehave",
   ["testing/init.lua world_options"] = "world",
 }
 

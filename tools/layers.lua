@@ -122,7 +122,7 @@ local levels = {
   "reconnect",
   "life",
   "client",
-  "connect broker.queue broker.unacked broker.figures broker.session broker.misbehaviour",
+  "connect broker.queue broker.unacked broker.figures broker.session broker.misbehaviour broker.options",
   "broker.destinations",
   "broker.commands",
   "broker.engine",

@@ -116,19 +116,24 @@ local function check_lists(given, level)
 end
 
 -- The seams: what is given must look like one (docs/loops.md, docs/transport.md).
-local seams = {
-  loop = { "now", "sleep", "spawn", "running", "wait", "condition", "random" },
-  transport = { "open" },
-}
+local loop_has = { "now", "sleep", "spawn", "running", "wait", "condition", "random" }
 
-local function check_seams(given, level)
-  for option, names in pairs(seams) do
-    for _, name in ipairs(given[option] and names or {}) do
-      if type(given[option][name]) ~= "function" then
-        error(("option '%s': it has no function %s"):format(option, name), level + 1)
-      end
+local function check_seam(given, option, names, level)
+  for _, name in ipairs(given[option] and names or {}) do
+    if type(given[option][name]) ~= "function" then
+      error(("option '%s': it has no function %s"):format(option, name), level + 1)
     end
   end
+end
+
+--- Check what the client and the broker have in common, of the right types; `transport_has`:
+-- the functions that the transport must have.
+local function check_common(given, transport_has, level)
+  check_numbers(given, level + 1)
+  check_group(given, "heartbeat", heartbeat_types, level + 1)
+  check_group(given, "limits", limit_types, level + 1)
+  check_seam(given, "loop", loop_has, level + 1)
+  check_seam(given, "transport", transport_has, level + 1)
 end
 
 -- true and a table mean the defaults, and what they change.
@@ -152,10 +157,8 @@ local copied = { "headers", "upgrade_headers", "tls", "limits", "versions", "red
 --- Check what the program gave (raises at `level`) and fill in the defaults.
 local function read(given, level)
   given = check.options(given, types, level + 1)
-  check_numbers(given, level + 1)
+  check_common(given, { "open" }, level + 1)
   check_parts(given, level + 1)
-  check_group(given, "heartbeat", heartbeat_types, level + 1)
-  check_group(given, "limits", limit_types, level + 1)
   check_group(given, "tls", tls_types, level + 1)
   if type(given.reconnect) == "table" then
     check_group(given, "reconnect", reconnect_types, level + 1)
@@ -173,7 +176,6 @@ local function read(given, level)
     error("options 'host' and 'proxy': a string or false", level + 1)
   end
   check_lists(given, level + 1)
-  check_seams(given, level + 1)
   local settings = {}
   for name, option in pairs(known) do
     settings[name] = given[name]
@@ -187,4 +189,4 @@ local function read(given, level)
   return settings
 end
 
-return { read = read, known = known }
+return { read = read, known = known, check_common = check_common }

@@ -85,6 +85,25 @@ describe("stomp.broker.listen", function()
       assert.truthy(fixture.raised(f):find(text, 1, true))
     end
   end)
+
+  it("raises at the caller's line for options that it could not serve by", function()
+    for text, options in pairs {
+      ["option 'queue_limit' is out of range"] = { queue_limit = -1 },
+      ["option 'timeout' is out of range"] = { timeout = -5 },
+      ["option 'send' is out of range"] = { heartbeat = { send = -1 } },
+      ["unknown option 'sned'"] = { heartbeat = { sned = 1 } },
+      ["unknown option 'foo'"] = { limits = { foo = 1 } },
+      ["option 'frame': number expected"] = { limits = { frame = "x" } },
+      ["option 'logins': the passcode of 'a': string expected, got number"] = { logins = { a = 5 } },
+      ["option 'logins': a login: string expected, got number"] = { logins = { "a" } },
+      ["option 'server': a control character"] = { server = "a\nb" },
+      ["option 'loop': it has no function"] = { loop = {} },
+      ["option 'transport': it has no function listen"] = { transport = {} },
+    } do
+      local raised = fixture.raised(function() broker_module.listen("ws://127.0.0.1:0/", options) end)
+      assert.truthy(raised:find(text, 1, true), raised)
+    end
+  end)
 end)
 
 describe("the embedded broker", function()

@@ -10,6 +10,7 @@
 local check = require "stomp.check"
 local engine = require "stomp.broker.engine"
 local errors = require "stomp.errors"
+local options_module = require "stomp.broker.options"
 local url_of = require "stomp.url"
 
 local broker = {}
@@ -147,12 +148,6 @@ local function listen(self)
   return true
 end
 
-local known = {
-  allow_remote = "boolean", logins = "table", heartbeat = "table",
-  limits = "table", queue_limit = "number", timeout = "number", server = "string",
-  compression = "boolean", loop = "table", transport = "table",
-}
-
 -- No names but one: a name that looks like an address may be anything.
 local function is_loopback(host)
   return host == "localhost" or host == "::1"
@@ -194,7 +189,7 @@ end
 -- @treturn[2] nil, message, err of kind invalid or connect
 function broker.listen(url, options)
   check.argument("url", url, "string", 2)
-  options = check.options(options, known, 2)
+  options = options_module.read(options, 2)
   local at, message, err = check_url(url, options)
   if not at then return nil, message, err end
   local loop = options.loop or require "stomp.loop.scheduler"

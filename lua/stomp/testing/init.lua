@@ -17,6 +17,7 @@
 -- wait raises.
 -- @module stomp.testing
 
+local broker_options = require "stomp.broker.options"
 local check = require "stomp.check"
 local clock_module = require "stomp.testing.clock"
 local loop_module = require "stomp.testing.loop"
@@ -77,9 +78,8 @@ end
 -- @treturn broker its field `url` is where clients connect
 -- @function world:broker
 function methods:broker(options)
-  check.argument("options", options or {}, "table", 2)
   local given = { loop = self.loop, transport = self.network }
-  for name, value in pairs(options or {}) do given[name] = value end
+  for name, value in pairs(broker_options.read(options, 2)) do given[name] = value end
   local broker =
     assert(require "stomp.broker".listen("ws://127.0.0.1:0/ws", given))
   self.brokers[#self.brokers + 1] = broker
