@@ -123,7 +123,7 @@ local levels = {
   "life",
   "client",
   "connect broker.queue broker.unacked broker.figures broker.session broker.misbehaviour broker.options",
-  "broker.destinations",
+  "broker.destinations testing.conditions",
   "broker.commands",
   "broker.engine",
   "init broker.init testing.random testing.clock testing.loop testing.line",

@@ -14,9 +14,12 @@
 --              arrive, the end neither; they do once it is over, as TCP sends again
 --     refuse   true: connecting is refused     unreachable  true: it never ends
 --
--- (Knows nothing of links but what they are told: arrived, freed, cut_off.)
+-- (Knows conditions, and nothing of links but what they are told: arrived, freed,
+-- cut_off.)
 -- @classmod line
 -- @alias methods
+
+local check = require "stomp.testing.conditions"
 
 local methods = {}
 local mt = { __index = methods }
@@ -161,6 +164,7 @@ end
 --- Change conditions of this line, which then differ from the network's.
 -- @tparam table conditions as of network:set
 function methods:set(conditions)
+  check.conditions(conditions, 2)
   for name, value in pairs(conditions) do self.conditions[name] = value end
   self:look()
 end
@@ -181,6 +185,7 @@ end
 -- @tparam[opt] string only "client" or "server": who notices; the other writes into
 -- the void
 function methods:cut(only)
+  check.side(only, 2)
   kill(self.up)
   kill(self.down)
   local client, server = self.down.to, self.up.to
@@ -192,6 +197,7 @@ end
 -- @tparam string way "up": from the client; "down"
 -- @tparam number n bytes
 function methods:cut_after(way, n)
+  check.bytes(way, n, 2)
   self[way].left = n
 end
 

@@ -3,10 +3,11 @@
 --- A virtual network, which is a transport (docs/transport.md): links and
 -- listeners without sockets, on a virtual clock. What goes wrong on it is a
 -- condition of each line or of all, see line.lua.
--- (Knows endpoint, line, link, loop and errors.)
+-- (Knows conditions, endpoint, line, link, loop and errors.)
 -- @classmod network
 -- @alias methods
 
+local check = require "stomp.testing.conditions"
 local endpoint_module = require "stomp.testing.endpoint"
 local errors = require "stomp.errors"
 local line_module = require "stomp.testing.line"
@@ -207,6 +208,7 @@ end
 -- @tparam table conditions latency, jitter (seconds), piece (bytes), drip (bytes,
 -- seconds), silent ("up", "down", "both"), refuse, unreachable: docs/testing.md
 function methods:set(conditions)
+  check.conditions(conditions, 2)
   for name, value in pairs(conditions) do self.conditions[name] = value end
   for _, line in ipairs(self:lines()) do line:look() end
 end
@@ -222,6 +224,7 @@ end
 --- Cut every line.
 -- @tparam[opt] string only "client" or "server": who notices
 function methods:cut(only)
+  check.side(only, 2)
   for _, line in ipairs(self:lines()) do line:cut(only) end
 end
 
