@@ -26,8 +26,11 @@ stomp_parser *stomp_parser_new(const stomp_limits *limits,
   p->memory = memory;
   p->limits = *limits;
   p->limits.frame = stomp_limit(limits->frame);
-  if (p->limits.headers > p->limits.frame)
+  p->block = STOMP_LHEADERS;
+  if (p->limits.headers > p->limits.frame) {
     p->limits.headers = p->limits.frame;
+    p->block = STOMP_LFRAME;
+  }
   p->version = version;
   stomp_error_clear(&p->error);
   return p;

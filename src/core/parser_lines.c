@@ -35,7 +35,7 @@ static size_t octets_left(const stomp_parser *p, stomp_status *which) {
   size_t line = p->limits.header_line - (size_t)(p->offset - p->line_offset);
   if (p->offset - p->frame_offset > p->limits.headers)
     block = 0;
-  *which = line < block ? STOMP_LLINE : STOMP_LHEADERS;
+  *which = line < block ? STOMP_LLINE : p->block;
   return line < block ? line : block;
 }
 

@@ -21,6 +21,7 @@ typedef enum parser_state {
 struct stomp_parser {
   const stomp_memory *memory;
   stomp_limits limits;
+  stomp_status block; /* what a larger header block exceeds: LHEADERS, LFRAME */
   stomp_version version;
   parser_state state;
   uint64_t offset;       /* octets taken since birth */
