@@ -34,12 +34,15 @@ function methods:json()
   return json.decode(self.body or "")
 end
 
+-- What came for nobody (on_unhandled) knows no client.
+local function belongs_to_none(how)
+  return errors.failure("invalid",
+    ("%s: the message belongs to no subscription of this client"):format(how))
+end
+
 local function settle(self, how, transaction)
   local tie = self.owner
-  if not tie then
-    return errors.failure("invalid",
-      ("%s: the message belongs to no subscription of this client"):format(how))
-  end
+  if not tie then return belongs_to_none(how) end
   local ok, message, err = tie.subscription:settle(self, how, transaction, 3)
   return ok, message, err
 end
@@ -70,10 +73,12 @@ end
 -- @tparam string|table body as of client:send
 -- @tparam[opt] table headers
 -- @treturn[1] true
--- @treturn[2] nil, message, err: invalid (it has no reply-to), and as client:send
+-- @treturn[2] nil, message, err: invalid (it has no reply-to, or belongs to no
+-- subscription, as what on_unhandled gets), and as client:send
 function methods:reply(body, headers)
   local tie, to = self.owner, self.headers["reply-to"]
-  if not tie or not to then
+  if to and not tie then return belongs_to_none("reply") end
+  if not to then
     return errors.failure("invalid", "reply: the message has no reply-to")
   end
   local correlation = self.headers["correlation-id"]

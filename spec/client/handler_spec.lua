@@ -230,6 +230,23 @@ describe("a message of an unknown subscription", function()
     fixture.failure("invalid", got[3], got[4], got[5])
   end)
 
+  it("cannot be replied to, and says why", function()
+    local told = {}
+    local client, _, net = fixture.connect {
+      on_unhandled = function(message)
+        told[#told + 1] = fixture.failure("invalid", message:reply("x")).message
+      end,
+    }
+    net.server:message("nobody", "1", { ["reply-to"] = "/queue/replies" })
+    net.server:message("nobody", "2")
+    client:receive(1)
+    assert.same({
+      "invalid: reply: the message belongs to no subscription of this client",
+      "invalid: reply: the message has no reply-to",
+    }, told)
+    assert.same({}, net.server:got("SEND"))
+  end)
+
   it("at 1.0 is found by destination where only one fits", function()
     quietly(function()
       local client, _, net = fixture.connect { versions = { "1.0" } }
