@@ -28,6 +28,14 @@ describe("tostring", function()
     assert.equal("stomp.client ws://broker.test/ws closed STOMP 1.2", line_of(client))
   end)
 
+  it("of a subscription and a transaction stays one line, whatever their names", function()
+    local client = fixture.connect()
+    local subscription = assert(client:subscribe("/queue/a\nb\27[2J", { id = "m\r" }))
+    assert.equal([[stomp.subscription m\r /queue/a\nb\x1b[2J]], line_of(subscription))
+    assert.equal([[stomp.transaction a\nb (open)]], line_of(assert(client:begin("a\nb"))))
+    client:close()
+  end)
+
   it("of a frame stays one line, whatever the peer puts into it", function()
     local parser = core.parser()
     assert(parser:feed("MESSAGE\nsubscription:1\ndestination:/q\\n\\r\\c\27[2J\194\155\nmessage-id:"

@@ -7,7 +7,7 @@
 --
 -- (The hot path is a loop over receive or messages in one coroutine: the next frame
 -- of the link is handed out as it is, no table and no closure a message. Knows
--- acknowledging, check, handling, pump, queue, unacked, failures, errors; its client
+-- acknowledging, check, handling, pump, queue, show, unacked, failures, errors; its client
 -- through `self.client`.)
 -- @classmod subscription
 -- @alias methods
@@ -25,6 +25,7 @@ local failures = require "stomp.failures"
 local handling = require "stomp.handling"
 local pump_module = require "stomp.pump"
 local queue = require "stomp.queue"
+local show = require "stomp.show"
 local unacked = require "stomp.unacked"
 
 local TURN = pump_module.TURN
@@ -357,8 +358,8 @@ function methods:unsubscribe(options)
 end
 
 function mt:__tostring()
-  return ("stomp.subscription %s %s%s"):format(self.id, self.destination,
-    self.closed and " (unsubscribed)" or "")
+  return show.line(("stomp.subscription %s %s%s"):format(self.id, self.destination,
+    self.closed and " (unsubscribed)" or ""))
 end
 
 -- Leaving its scope ends it; nobody waits for why that failed.

@@ -8,7 +8,8 @@
 -- RabbitMQ answers a SEND in a transaction after the COMMIT, and only that
 -- RECEIPT says that the message is safe; so a confirmed send in a transaction
 -- returns at once, and `commit` waits for them all, with one wake-up.
--- (Knows check, errors, failures, guard and sending; its client through `self.client`.)
+-- (Knows check, errors, failures, guard, sending and show; its client through
+-- `self.client`.)
 -- @classmod transaction
 -- @alias methods
 
@@ -23,6 +24,7 @@ local errors = require "stomp.errors"
 local failures = require "stomp.failures"
 local guard = require "stomp.guard"
 local sending = require "stomp.sending"
+local show = require "stomp.show"
 
 local methods = {}
 local mt = { __name = "stomp.transaction", __index = methods }
@@ -369,7 +371,7 @@ function methods:abort(options)
 end
 
 function mt:__tostring()
-  return ("stomp.transaction %s (%s)"):format(self.id, self.state)
+  return show.line(("stomp.transaction %s (%s)"):format(self.id, self.state))
 end
 
 -- Leaving its scope aborts what is still open.
