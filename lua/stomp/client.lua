@@ -273,14 +273,15 @@ end
 
 --- Leave without losing anything: hand out nothing more, let handlers finish and
 -- acknowledge (but the one that calls this), wait until what other coroutines took by
--- receive or messages is acknowledged or refused, wait for outstanding receipts,
--- DISCONNECT. What was not handled comes back to others. Coroutines in receive and
--- messages are told at once. Whatever happens, it is closed afterwards, but where
--- another drain is under way: then this one waits for it.
+-- receive or messages is acknowledged or refused, wait for outstanding receipts and,
+-- while reconnecting, for a connection on which queued sends go out, DISCONNECT. What
+-- was not handled comes back to others. Coroutines in receive and messages are told at
+-- once. Whatever happens, it is closed afterwards, but where another drain is under way:
+-- then this one waits for it.
 -- @tparam[opt] number timeout seconds; confirm_timeout without it
 -- @treturn[1] true [, "no receipt"] also when it was closed already
 -- @treturn[2] nil, message, err: timeout (handlers still run, messages are not
--- acknowledged, receipts are missing)
+-- acknowledged, receipts are missing, sends are queued and there is no connection)
 -- @standard STOMP 1.2, "DISCONNECT"
 function methods:drain(timeout)
   check.timeout(timeout, 2)

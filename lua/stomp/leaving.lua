@@ -2,10 +2,10 @@
 -- The two orderly ways down. `disconnect` waits for RECEIPTs that are awaited, then
 -- DISCONNECT. `drain` loses nothing: no message is begun any more, those that
 -- handlers have are finished and acknowledged, those that coroutines took by receive
--- are acknowledged or refused, and then the same. What was not
--- begun is neither acknowledged nor refused: the broker gives it to others when the
--- connection ends. (A NACK of it would bring it back here, and after an UNSUBSCRIBE
--- RabbitMQ refuses ACKs.)
+-- are acknowledged or refused, what is queued goes out, where there is no connection on
+-- the next one, and then the same. What was not begun is neither acknowledged nor
+-- refused: the broker gives it to others when the connection ends. (A NACK of it would
+-- bring it back here, and after an UNSUBSCRIBE RabbitMQ refuses ACKs.)
 -- Knows errors, failures, guard and room; the rest through the client.
 local errors = require "stomp.errors"
 local failures = require "stomp.failures"
@@ -187,6 +187,20 @@ local function finish_readers(client, deadline)
   return n, found
 end
 
+-- Wait until what was sent is out and what is confirmed answered; how many are still
+-- queued at `deadline`.
+local function finish_sends(client, deadline, timeout)
+  local pump, receipts, reconnector = client.pump, client.receipts, client.reconnector
+  repeat
+    receipts:flush(deadline, timeout) -- who sent them learns what became of them
+    if not pump.ended then client:look() end
+    local unsent = not pump.ended and pump.down and reconnector.backlog:size() or 0
+    if unsent == 0 or receipts:due() > 0 then return unsent end
+    local is_up = reconnector:await_up("drain", math.max(deadline - pump.loop.now(), 0))
+  until not is_up
+  return reconnector.backlog:size()
+end
+
 --- The calling coroutine waits for the end: it acknowledges nothing meanwhile.
 local function excuse_messages(client)
   for _, subscription in pairs(client.router.subscriptions) do
@@ -215,6 +229,7 @@ local function join(client, deadline, timeout)
   local pump = client.pump
   pump:wait(pump:waiter("the end", true), deadline)
   if not pump.ended then return failures.late("drain: not done", timeout) end
+  client.events:settle(pump.loop.now() + HANDLER_GRACE)
   return how_it_ended(pump)
 end
 
@@ -232,10 +247,12 @@ local function finish(client, deadline, timeout)
     return give_up(client, ("%d messages not acknowledged (%s, %s)"):format(n, left.id,
       left.destination), timeout)
   end
-  receipts:flush(deadline, timeout) -- who sent them learns what became of them
+  local lost = finish_sends(client, deadline, timeout)
   if pump.ended then return join(client, deadline, timeout) end
   if receipts:due() > 0 then
     return give_up(client, receipts:due() .. " RECEIPTs not here", timeout)
+  elseif lost > 0 then
+    return give_up(client, lost .. " queued sends are lost: no connection", timeout)
   end
   return disconnect(client, math.max(deadline - pump.loop.now(), 0))
 end
