@@ -35,11 +35,16 @@ local function await_turn(client, message, how, by_frame)
   return ok, text, err
 end
 
--- It was queued: tell those who count.
-local function count(client, message, how)
-  local tie = message.owner
-  if tie.unacked then tie.unacked:settled(message) end
-  client:fewer_in_hand()
+-- It was queued: tell those who count. In a transaction the message is in hand until
+-- COMMIT (which may have been sent while this waited for room), and after ABORT again.
+local function count(client, message, how, transaction)
+  local noted = message.owner.unacked
+  if noted and transaction and transaction.state ~= "committed" then
+    transaction:settles(noted, message.sequence)
+  elseif noted then
+    noted:settled(message.sequence)
+    client:fewer_in_hand()
+  end
   client.events:notify("acked", message, how)
 end
 
@@ -78,26 +83,27 @@ local function settle_by_send(self, message, how, transaction)
     return nil, text, err
   end
   if transaction then transaction:on_abort(unsettle) end
-  count(self.client, message, how)
+  count(self.client, message, how, transaction)
   return true
 end
 
 -- The same, and those who watch.
-local function told(client, message, how, headers)
+local function told(client, message, how, headers, transaction)
   if client.watched then
     client:sent(how:upper(),
       headers_of.of_ack(message, client.version, headers))
   end
-  count(client, message, how)
+  count(client, message, how, transaction)
 end
 
--- ACK or NACK goes out.
-local function put(client, message, how, headers, timeout)
+-- ACK or NACK goes out, within `transaction`, or nil.
+local function put(client, message, how, timeout, transaction)
+  local headers = transaction and { transaction = transaction.id }
   local pump = client.pump
   local ok, text, err =
     room.push(pump, timeout, how, true, nil, how, message, headers)
   if ok then
-    told(client, message, how, headers)
+    told(client, message, how, headers, transaction)
     return true
   end
   if ok == nil then return nil, text, err end
@@ -119,7 +125,7 @@ local function hold(self, message, how, transaction)
     if is_gone(client.pump, message) then return gone(how) end
     release()
     local ok
-    ok, text, err = put(client, message, how, nil, timeout)
+    ok, text, err = put(client, message, how, timeout)
     -- a cumulative one meanwhile may have settled it
     if not ok and err.name ~= "IACKTWICE" then return nil, text, err end
     return true
@@ -135,11 +141,10 @@ local function settle(self, message, how, transaction, level)
   local client = self.client
   local ok, text, err = await_turn(client, message, how, not self.acknowledging)
   if not ok then return nil, text, err end
-  local within, headers
+  local within
   if transaction ~= nil then
     within, text, err = client.transactions:find(transaction, level + 1)
     if not within then return nil, text, err end
-    headers = { transaction = within.id }
   end
   if self.acknowledging then
     return settle_by_send(self, message, how, within)
@@ -152,7 +157,7 @@ local function settle(self, message, how, transaction, level)
     return errors.failure("invalid",
       how .. ": this message is acknowledged already, in a transaction")
   end
-  return put(client, message, how, headers, client.settings.confirm_timeout)
+  return put(client, message, how, client.settings.confirm_timeout, within)
 end
 
 return { settle = settle }

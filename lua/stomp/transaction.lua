@@ -65,7 +65,7 @@ end
 -- The state of a transaction, for all to see. What must outlive the object, where
 -- the program leaves it to the collector, is its fate: { is_open; entries: RECEIPTs
 -- of its confirmed sends; undoing: functions that ABORT calls; holding: functions
--- to be called when COMMIT was answered }.
+-- to be called when COMMIT was answered; settling: what COMMIT acknowledges }.
 local function become(self, state)
   self.state = state
   self.fate.is_open = state == "open"
@@ -80,7 +80,7 @@ local function undo(client, fate, message, err)
   if not err then
     for _, f in ipairs(fate.undoing) do f() end
   end
-  fate.entries, fate.undoing, fate.holding = {}, {}, {}
+  fate.entries, fate.undoing, fate.holding, fate.settling = {}, {}, {}, {}
 end
 
 local function leave(self, id)
@@ -162,7 +162,7 @@ function open_methods:begin(id, level)
     id = id,
     client = client,
     state = "open",  -- "committed", "aborted", "lost"
-    fate = { is_open = true, entries = {}, undoing = {}, holding = {} },
+    fate = { is_open = true, entries = {}, undoing = {}, holding = {}, settling = {} },
   }, mt)
   self.open[id], self.begun[id] = transaction, transaction.fate
   self.n_begun = self.n_begun + 1
@@ -203,6 +203,14 @@ end
 function methods:on_abort(f)
   local undoing = self.fate.undoing
   undoing[#undoing + 1] = f
+end
+
+--- A message was acknowledged in it, which counts at COMMIT. `noted`: where it is
+-- noted as not acknowledged, see unacked.
+-- @local
+function methods:settles(noted, sequence)
+  local settling = self.fate.settling
+  settling[#settling + 1] = { noted = noted, sequence = sequence }
 end
 
 --- Hold an acknowledgement back, where the broker does not: `send(timeout)` is
@@ -309,6 +317,13 @@ local function stop_for_good(self)
   let_go(self, false)
 end
 
+-- COMMIT is out: what was acknowledged in it is.
+local function settle_all(self)
+  for _, one in ipairs(self.fate.settling) do one.noted:settled(one.sequence) end
+  self.fate.settling = {}
+  self.client:fewer_in_hand()
+end
+
 -- Wait for the RECEIPTs of COMMIT and of the confirmed sends.
 local function await_commit(self, deadline, timeout)
   local receipts, ending = self.client.receipts, self.client.transactions.ending
@@ -348,9 +363,9 @@ function methods:commit(options)
   if not ok then
     if entry then client.receipts:forget(entry) end
     return nil, message, err
-  elseif not confirm then
-    return true
   end
+  settle_all(self)
+  if not confirm then return true end
   self:expect(entry)
   return await_commit(self, deadline, timeout)
 end

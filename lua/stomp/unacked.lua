@@ -50,9 +50,9 @@ local function forget(self, sequence)
   self.n = self.n - 1
 end
 
---- An ACK or NACK was sent.
-function methods:settled(frame)
-  local sequence, order = frame.sequence, self.order
+--- An ACK or NACK of this one was sent; in a transaction: its COMMIT.
+function methods:settled(sequence)
+  local order = self.order
   if not order then return forget(self, sequence) end
   while order.first <= order.last and order[order.first] <= sequence do
     forget(self, queue.pop(order))

@@ -82,3 +82,50 @@ describe("client:drain while reconnecting", function()
     end)
   end)
 end)
+
+describe("client:drain and open transactions", function()
+  -- A task takes a message, acknowledges it in a transaction, and ends that 0.2 s later.
+  local function run(server, finish)
+    local result
+    within({ server = server }, function(world, broker, connect)
+      local client = connect()
+      local subscription = assert(client:subscribe("/queue/in", { ack = "client-individual" }))
+      assert(client:send("/queue/in", "x"))
+      world:spawn(function()
+        local message = assert(subscription:receive(1))
+        local t = assert(client:begin())
+        assert(t:send("/queue/out", "y"))
+        assert(message:ack(t))
+        assert.equal(1, client:stats().unacked)
+        world:sleep(0.2)
+        finish(t, message, client)
+        assert.equal(0, client:stats().unacked)
+      end)
+      local start = world:now()
+      world:sleep(0.1)
+      result = { client:drain(5) }
+      assert.near(0.2, world:now() - start, 0.1)
+      world:sleep(1)
+      result.left, result.out = broker:stats("/queue/in").queued, broker:stats("/queue/out").published
+    end)
+    return result
+  end
+
+  it("waits for the COMMIT of what was acknowledged in one", function()
+    for _, server in ipairs { "RabbitMQ/3.10.8", "ActiveMQ-Artemis/2.40.0" } do
+      for _, confirm in ipairs { true, false } do
+        local result = run(server, function(t) assert(t:commit { confirm = confirm }) end)
+        assert.same({ true, left = 0, out = 1 }, result)
+      end
+    end
+  end)
+
+  it("waits after ABORT until it is acknowledged once more", function()
+    local result = run(nil, function(t, message, client)
+      assert(t:abort())
+      assert.equal(1, client:stats().unacked)
+      assert(message:nack())
+    end)
+    assert.same({ true, left = 1, out = 0 }, result)
+  end)
+end)
