@@ -288,14 +288,17 @@ function methods:drain(timeout)
   return leaving.drain(self, timeout)
 end
 
---- Wait for outstanding receipts, send DISCONNECT, wait for its RECEIPT, close.
--- Whatever happens, it is closed afterwards. While reconnecting it returns at
--- once, with "no receipt" where no sends were queued.
+--- Wait for outstanding receipts, send DISCONNECT, wait for its RECEIPT, close. The last
+-- fifth of the time, one second at most, is for DISCONNECT alone. Whatever happens, it is
+-- closed afterwards. While reconnecting it returns at once, with "no receipt" where no
+-- sends were queued.
 -- @tparam[opt] number timeout seconds [5]; functions that are told of the end
 -- (on_close) have up to 5 s more
 -- @treturn[1] true [, "no receipt"] also when it was closed already
--- @treturn[2] nil, message, err: timeout; limit; closed where another task closed it
--- meanwhile, queued sends are lost by it (while reconnecting), or sends with confirm = "later" got no RECEIPT
+-- @treturn[2] nil, message, err: timeout (which RECEIPTs are missing, or that of
+-- DISCONNECT), limit, or how a send that it waited for failed; closed where another task
+-- closed it meanwhile, queued sends are lost by it (while reconnecting), or sends with
+-- confirm = "later" got no RECEIPT
 -- @standard STOMP 1.2, "DISCONNECT"
 function methods:disconnect(timeout)
   check.timeout(timeout, 2)

@@ -12,8 +12,11 @@ local failures = require "stomp.failures"
 local guard = require "stomp.guard"
 local room = require "stomp.room"
 
--- Seconds that DISCONNECT may take; that handlers get to finish after the end.
+-- Seconds that `disconnect` may take; of these the last fifth, or so many, are for
+-- DISCONNECT alone, so that other RECEIPTs that are missing are not blamed on it;
+-- seconds that handlers get to finish after the end.
 local DISCONNECT_TIMEOUT = 5
+local GOODBYE = 1
 local HANDLER_GRACE = 5
 
 -- The subscriptions that have handlers, in a list of its own: while one is waited
@@ -98,13 +101,10 @@ local function how_it_ended(pump)
   return nil, ended.message, ended.err
 end
 
--- As the one who leaves, or after following him with this result.
-local function depart(client, deadline, timeout, ok, message, err)
+-- As the one who leaves, or after following him, with this result.
+local function depart(client, ok, message, err)
   local pump = client.pump
   local kept, why, reason = client.pipeline:last_verdict()
-  if ok and not pump.ended and client.state == "connected" then
-    ok, message, err = say_goodbye(client, deadline, timeout)
-  end
   local ended = pump.ended
   client:close()
   client.events:settle(pump.loop.now() + HANDLER_GRACE)
@@ -115,8 +115,14 @@ local function depart(client, deadline, timeout, ok, message, err)
 end
 
 local function leave(client, deadline, timeout)
-  client.receipts:flush(deadline, timeout) -- who waits learns what became of it
-  return depart(client, deadline, timeout, true)
+  local pump, share = client.pump, math.min(timeout / 5, GOODBYE)
+  -- who waits learns what became of it
+  local ok, message, err = client.receipts:flush(deadline - share, timeout - share)
+  if not pump.ended and client.state == "connected" then
+    local done, why, reason = say_goodbye(client, deadline, timeout)
+    if ok then ok, message, err = done, why, reason end -- else that came first
+  end
+  return depart(client, ok, message, err)
 end
 
 --- client:disconnect.
@@ -132,7 +138,7 @@ local function disconnect(client, timeout)
   end
   if pump.down then return leave_down(client) end
   if client.leaving then
-    return depart(client, deadline, timeout, follow(client, deadline, timeout))
+    return depart(client, follow(client, deadline, timeout))
   end
   client.leaving = true
   return guard.run(client.close, client, nil, leave, client, deadline, timeout)
@@ -250,7 +256,8 @@ local function finish(client, deadline, timeout)
   local lost = finish_sends(client, deadline, timeout)
   if pump.ended then return join(client, deadline, timeout) end
   if receipts:due() > 0 then
-    return give_up(client, receipts:due() .. " RECEIPTs not here", timeout)
+    return give_up(client, ("%d RECEIPTs not here (%s)"):format(receipts:due(),
+      receipts:missing()), timeout)
   elseif lost > 0 then
     return give_up(client, lost .. " queued sends are lost: no connection", timeout)
   end

@@ -190,6 +190,23 @@ local function unfollow(entry, follower)
   end
 end
 
+local function by_serial(a, b) return a.serial < b.serial end
+
+-- Which of these are not answered, the first two or three of them: "SEND /queue/a, …".
+local function names_of(self, entries)
+  local left, names, seen = {}, {}, {}
+  for _, entry in ipairs(entries) do
+    if self:is_open(entry) then left[#left + 1] = entry end
+  end
+  table.sort(left, by_serial)
+  for _, entry in ipairs(left) do
+    local name = entry.what:gsub("^no RECEIPT for ", "")
+    if not seen[name] then names[#names + 1], seen[name] = name, true end
+  end
+  if #names > 3 then names[3] = "…" end
+  return table.concat(names, ", ", 1, math.min(#names, 3))
+end
+
 --- Wait until each of these entries is answered: one wake-up for all of them.
 -- @treturn[1] true
 -- @treturn[2] nil, message, err: of the first that failed; timeout; err.outcome
@@ -203,8 +220,8 @@ function methods:await_all(entries, what, deadline, seconds)
   if not pump:wait(waiter, deadline) then
     for _, entry in ipairs(entries) do unfollow(entry, waiter) end
     if pump.ended then return failures.over(pump.ended, what, UNKNOWN) end
-    return failures.late(waiter.left .. " of " .. what .. " not here", seconds,
-      UNKNOWN)
+    return failures.late(("%d of %s not here (%s)"):format(waiter.left, what,
+      names_of(self, entries)), seconds, UNKNOWN)
   end
   if waiter.err then return failures.over(waiter, what, UNKNOWN) end
   return true
@@ -303,13 +320,18 @@ function methods:unanswered()
       list[#list + 1] = entry
     end
   end
-  table.sort(list, function(a, b) return a.serial < b.serial end)
+  table.sort(list, by_serial)
   return list
 end
 
 --- How many flush would wait for.
 function methods:due()
   return #due(self)
+end
+
+--- Which they are, as text.
+function methods:missing()
+  return names_of(self, due(self))
 end
 
 --- How many are expected. O(1).

@@ -129,3 +129,63 @@ describe("client:drain and open transactions", function()
     assert.same({ true, left = 1, out = 0 }, result)
   end)
 end)
+
+describe("client:disconnect without a RECEIPT", function()
+  local function missing(options, send, way)
+    local result, start
+    within(nil, function(world, broker, connect)
+      broker:misbehave(options)
+      local client = connect()
+      send(world, client)
+      world:sleep(0.01)
+      start = world:now()
+      result = { client[way or "disconnect"](client, 1) }
+      assert.is_true(world:now() - start <= 1)
+      assert.equal("closed", client.state)
+    end)
+    return fixture.failure("timeout", result[1], result[2], result[3])
+  end
+
+  local full = { withhold_receipts = function(frame) return frame.headers.destination == "/queue/full" end }
+
+  it("names the send for which another task waits, and that of confirm = \"later\"", function()
+    local text = "timeout: 1 of %d RECEIPTs not here (SEND /queue/full) within 0.8 s"
+    local told
+    local err = missing(full, function(world, client)
+      world:spawn(function() told = { client:send("/queue/full", "x", nil, { confirm = true }) } end)
+    end)
+    assert.equal(text:format(1), err.message)
+    assert.equal("unknown", err.outcome)
+    err = fixture.failure("closed", told[1], told[2], told[3])
+    assert.equal("unknown", err.outcome)
+    err = missing(full, function(_, client)
+      assert(client:send("/queue/full", "x", nil, { confirm = "later" }))
+      assert(client:send("/queue/a", "x", nil, { confirm = "later" }))
+    end)
+    assert.equal(text:format(2), err.message)
+  end)
+
+  it("names three of them, and DISCONNECT where only that is missing", function()
+    local err = missing({ withhold_receipts = true }, function(_, client)
+      for i = 1, 5 do assert(client:send("/queue/" .. i, "x", nil, { confirm = "later" })) end
+    end)
+    assert.equal("timeout: 5 of 5 RECEIPTs not here (SEND /queue/1, SEND /queue/2, …) within 0.8 s",
+      err.message)
+    err = missing({ withhold_receipts = true }, function() end)
+    assert.equal("timeout: no RECEIPT for DISCONNECT within 1 s", err.message)
+  end)
+
+  it("drain names them, too", function()
+    local err = missing(full, function(_, client)
+      assert(client:send("/queue/full", "x", nil, { confirm = "later" }))
+    end, "drain")
+    assert.equal("timeout: drain: 1 RECEIPTs not here (SEND /queue/full) within 1 s", err.message)
+  end)
+
+  it("is told of a send that fails meanwhile", function()
+    local err = missing(full, function(world, client)
+      world:spawn(function() client:send("/queue/full", "x", nil, { confirm = true, timeout = 0.2 }) end)
+    end)
+    assert.equal("timeout: no RECEIPT for SEND /queue/full within 0.2 s", err.message)
+  end)
+end)
