@@ -63,6 +63,7 @@ local function new(loop, settings, urls, trace)
     requests = nil,
     pipeline = nil,
     reconnector = nil,
+    greeted = false, -- CONNECTED came on the last connection that was tried
     leaving = false,
     draining = false,
     drainer = nil, -- what a drain waits for that awaits acknowledgements

@@ -141,6 +141,7 @@ end
 -- broker, timeout, closed, limit; err.permanent where another will not help
 local function connect(client, attempt)
   local settings = client.settings
+  client.greeted = false
   local url, message, err = url_module.parse(attempt.url)
   if not url then return failed(message, err) end
   local headers, n_ours = connect_headers(settings, attempt)

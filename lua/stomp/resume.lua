@@ -84,9 +84,7 @@ local function condemn_subscription(self, subscription)
   local err = ended.err
   local text = ("SUBSCRIBE %s (%s) ends each connection: %s")
     :format(subscription.destination, subscription.id, ended.message)
-  local told = errors.new(err.kind, text, {
-    code = err.code, reason = err.reason, frame = err.frame, after = err.after,
-  })
+  local told = errors.new(err.kind, text, err) -- with its hint, code, frame …
   set_aside(self, subscription, told.message, told)
 end
 

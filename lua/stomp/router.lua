@@ -200,6 +200,7 @@ function routes.RECEIPT(self, frame)
 end
 
 function routes.CONNECTED(self, frame)
+  self.client.greeted = true
   if self.connecting then self.client.pump:deliver(self.connecting, frame) end
 end
 
@@ -226,8 +227,7 @@ end
 --- The message of an unclean end, with what is known about such answers.
 function methods:explain(err)
   local client = self.client
-  local up = client.state == "connected" or client.state == "disconnecting"
-  return hints.add(err, client.settings, not up, client.server)
+  return hints.add(err, client.settings, not client.greeted, client.server)
 end
 
 --- The pump has come to the end.
