@@ -29,4 +29,11 @@ local function failure(kind, text, fields)
   return nil, err.message, err
 end
 
-return { new = new, failure = failure, kinds = kinds }
+--- The same error, of which nobody can see otherwise whose it is: its message names
+-- `what` behind the kind.
+local function about(what, err)
+  local rest = err.message:sub(#err.kind + 3) -- "kind: rest"
+  return new(err.kind, ("%s: %s"):format(what, rest), err)
+end
+
+return { new = new, about = about, failure = failure, kinds = kinds }

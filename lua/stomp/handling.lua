@@ -1,6 +1,7 @@
 -- SPDX-License-Identifier: MIT
 -- How a subscription's handler is called: in tasks of its own, an error in it told.
--- Knows failures, pool and worker; the subscription it is handed.
+-- Knows errors, failures, pool and worker; the subscription it is handed.
+local errors = require "stomp.errors"
 local failures = require "stomp.failures"
 local pool = require "stomp.pool"
 local worker = require "stomp.worker"
@@ -14,8 +15,11 @@ local function handle(self, message)
   local client = self.client
   self.pump.link:release(message)
   if self.acknowledging and self.acknowledging.automatic then
-    local ok, text, err = message:ack()
-    if not ok then client.events:fire("error", text, err) end
+    local ok, _, err = message:ack()
+    if not ok then
+      err = errors.about(("subscription %s (%s)"):format(self.id, self.destination), err)
+      client.events:fire("error", err.message, err)
+    end
   end
   self.handler(message, client)
   if self.stream then handled(self, message) end

@@ -68,11 +68,20 @@ local function suspect(self, ended)
   if is_deliberate(ended) then self.client.receipts:suspect(now - SOON) end
 end
 
+local function name_of(subscription)
+  return ("SUBSCRIBE %s (%s)"):format(subscription.destination, subscription.id)
+end
+
 -- It takes no further part: its waiters and `error` are told why.
-local function set_aside(self, subscription, message, err)
+local function set_aside(self, subscription, err)
   self.client.router:remove(subscription)
-  subscription:fail(message, err)
-  self.client.events:fire("error", message, err)
+  subscription:fail(err.message, err)
+  self.client.events:fire("error", err.message, err)
+end
+
+-- It cannot be sent.
+local function set_aside_unsent(self, subscription, err)
+  set_aside(self, subscription, errors.about(name_of(subscription), err))
 end
 
 -- The link ended while this subscription was on trial.
@@ -82,10 +91,8 @@ local function condemn_subscription(self, subscription)
   subscription.strikes = subscription.strikes + (is_deliberate(ended) and 2 or 1)
   if subscription.strikes < 2 then return end
   local err = ended.err
-  local text = ("SUBSCRIBE %s (%s) ends each connection: %s")
-    :format(subscription.destination, subscription.id, ended.message)
-  local told = errors.new(err.kind, text, err) -- with its hint, code, frame …
-  set_aside(self, subscription, told.message, told)
+  local text = name_of(subscription) .. " ends each connection: " .. ended.message
+  set_aside(self, subscription, errors.new(err.kind, text, err)) -- with its hint, code …
 end
 
 -- ---- Resuming ----
@@ -94,9 +101,9 @@ end
 local function resubscribe(self, subscription, on_trial)
   local client = self.client
   if subscription.stopped then return true end -- while others were sent
-  local headers, message, err = subscribing.headers_again(client, subscription)
+  local headers, _, err = subscribing.headers_again(client, subscription)
   if not headers then
-    set_aside(self, subscription, message, err)
+    set_aside_unsent(self, subscription, err)
     return true
   end
   local entry, trial = subscription.confirming, nil
@@ -106,7 +113,7 @@ local function resubscribe(self, subscription, on_trial)
   end
   if entry then headers.receipt = entry.id end
   local ok, alive
-  ok, message, err = push(self, headers, "SUBSCRIBE")
+  ok, _, err = push(self, headers, "SUBSCRIBE")
   if ok and subscription.stopped then -- while it waited for room
     if trial then client.receipts:forget(trial) end
     return push(self, { id = subscription.id }, "UNSUBSCRIBE") ~= false
@@ -116,7 +123,7 @@ local function resubscribe(self, subscription, on_trial)
   end
   if trial then client.receipts:forget(trial) end
   if ok == nil then
-    set_aside(self, subscription, message, err)
+    set_aside_unsent(self, subscription, err)
     return true
   end
   if not ok then return false end -- nothing was sent: it is not to blame
@@ -146,12 +153,15 @@ local function resubscribe_all(self)
   return true
 end
 
--- What cannot be sent on the new connection (another version, say) is told.
-local function report(self, entry, message, err)
+-- What cannot be sent on the new connection (another version, say) is told. `frame`:
+-- command and headers.
+local function report(self, frame, entry, err)
+  err = errors.about(("%s %s"):format(frame.command,
+    headers_of.get(frame.headers, "destination")), err)
   if entry then
-    self.client.receipts:refuse(entry, message, err)
+    self.client.receipts:refuse(entry, err.message, err)
   else
-    self.client.events:fire("error", message, err)
+    self.client.events:fire("error", err.message, err)
   end
 end
 
@@ -172,7 +182,7 @@ local function flush_backlog(self, n)
           if not prove(self, item, entry) then return false end
         end
       else
-        report(self, entry, message, err)
+        report(self, item, entry, err)
       end
     end
     backlog:remove(item)
@@ -183,11 +193,11 @@ end
 local function resend(self, entry)
   local receipts, again = self.client.receipts, entry.again
   if not receipts:is_open(entry) then return true end
-  local ok, message, err =
+  local ok, _, err =
     push(self, again.headers, again.command, again.body, again.options)
   if ok == false or self.pump.link_ended then return false end
   if not ok then
-    report(self, entry, message, err)
+    report(self, again, entry, err)
     return true
   end
   receipts:sent(entry)

@@ -121,7 +121,13 @@ local function transmit_in_turn(client, timeout, command, what, headers, body, o
   if pump.ended and (not err or err.kind == "closed") then
     return failures.over(pump.ended, what)
   end
-  if ok == nil then return nil, message, err end
+  if ok == nil then
+    if err.name == "LOUTBOX" then
+      err = errors.about(what, err)
+      message = err.message
+    end
+    return nil, message, err
+  end
   return failures.late(("%s: %s"):format(what, why), timeout)
 end
 

@@ -13,8 +13,6 @@ local show = require "stomp.show"
 local streams = require "stomp.streams"
 local subscription_module = require "stomp.subscription"
 
-local unpack = table.unpack or unpack -- luacheck: ignore 113 143 (by version)
-
 local subscribe_options = {
   id = "string", ack = "string", headers = "table function", confirm = "boolean",
   prefetch = "number", acknowledge = "table", timeout = "number",
@@ -87,9 +85,9 @@ local function next_id(client)
   return "sub-" .. client.n_subscriptions
 end
 
-local function headers_for(client, subscription, options, level)
-  local headers, given = {}, options.headers
-  if type(given) == "function" then given = given() end
+-- `given`: the program's headers.
+local function headers_for(client, subscription, options, given, level)
+  local headers = {}
   if options.prefetch then
     dialect.of(client.server).limit(headers, options.prefetch, subscription.id,
       subscription.ack)
@@ -102,15 +100,37 @@ local function headers_for(client, subscription, options, level)
   return headers, message, err -- no tail call: levels count
 end
 
+-- What the program gives for one more connection: true and that, or false, err.
+local function given_again(given)
+  local ok, traceback = true, nil
+  if type(given) == "function" then
+    ok, given = xpcall(given, function(value)
+      traceback = debug.traceback(show.value(value), 2)
+      return value
+    end)
+  end
+  if not ok then
+    return false, errors.about("headers", failures.raised(given, traceback or ""))
+  elseif given == nil then
+    return true
+  end
+  local text = type(given) == "table" and headers_of.fault(given)
+    or type(given) ~= "table" and "table expected, got " .. type(given)
+  if text then return false, errors.new("handler", "headers: " .. text) end
+  return true, given
+end
+
 --- The headers of SUBSCRIBE for one more connection. Its function of headers is
 -- called again; it may not wait.
 -- @treturn[1] table
--- @treturn[2] nil, message, err: invalid; handler (the function raised)
+-- @treturn[2] nil, message, err: invalid; handler (the function raised, or gave what
+-- are no headers)
 local function headers_again(client, subscription)
-  local results = { pcall(headers_for, client, subscription, subscription.options, 2) }
-  if results[1] then return unpack(results, 2, 4) end
-  local err = failures.raised(results[2], debug.traceback(show.value(results[2])))
-  return nil, err.message, err
+  local ok, given = given_again(subscription.options.headers)
+  if not ok then return nil, given.message, given end
+  local headers, message, err =
+    headers_for(client, subscription, subscription.options, given, 2)
+  return headers, message, err
 end
 
 -- The broker did not say in time that it is subscribed: it may be, so undo it.
@@ -170,7 +190,9 @@ local function subscribe(client, destination, options, handler, level)
   local subscription =
     subscription_module.new(client, id, destination, options, handler)
   local headers
-  headers, message, err = headers_for(client, subscription, options, level)
+  local given = options.headers
+  if type(given) == "function" then given = given() end
+  headers, message, err = headers_for(client, subscription, options, given, level)
   if not headers then return nil, message, err end
   client.router:add(subscription) -- its first message may overtake the RECEIPT
   ok, message, err = guard.run(undo, client, subscription, put, client, subscription,
