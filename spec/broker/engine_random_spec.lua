@@ -59,6 +59,7 @@ local function fresh(broker)
   while not client.session.version do clients.pass(broker, 0.5) end
   client:take("CONNECTED")
   client.open, client.prefetch, client.n = {}, 0, 0
+  client.parted = {} -- what its open transaction holds of subscriptions that are over
   return client
 end
 
@@ -91,9 +92,21 @@ function actions.subscribe(client, state)
     { ["prefetch-count"] = client.prefetch })
 end
 
+-- What its open transaction holds when its subscription ends.
+local function held(client)
+  local kept, covered = {}, false
+  for i = #client.open, 1, -1 do
+    local message = client.open[i]
+    covered = message.promised or client.mode == "client" and covered
+    if covered then table.insert(kept, 1, message) end
+  end
+  return kept
+end
+
 function actions.unsubscribe(client)
   if not client.mode then return end
   client:frame("UNSUBSCRIBE", { id = client.subscription })
+  table.insert(client.parted, { mode = client.mode, open = held(client) })
   client.mode, client.subscription, client.open, client.prefetch = nil, nil, {}, 0
 end
 
@@ -126,9 +139,10 @@ function actions.commit(client, state)
       state.sent[#state.sent + 1] = deferred[2]
     else
       note_settled(client, deferred[1], deferred[2], state)
+      for _, one in ipairs(client.parted) do note_settled(one, deferred[1], deferred[2], state) end
     end
   end
-  client.transaction = nil
+  client.transaction, client.parted = nil, {}
   client:frame("COMMIT", { transaction = "t" })
 end
 
@@ -137,7 +151,7 @@ function actions.abort(client)
     if deferred[1] ~= "SEND" then deferred[2].promised = nil end
   end
   if client.transaction then client:frame("ABORT", { transaction = "t" }) end
-  client.transaction = nil
+  client.transaction, client.parted = nil, {}
 end
 
 function actions.leave(client, state, i)

@@ -74,6 +74,23 @@ local cases = {
     over 1#x
     received a 2#y /queue/q true
     acked a 2#y]] },
+  { "a message that a transaction held when its subscription ended", [[
+    attempt a s 1 /queue/q
+    attempt b s 2 /queue/q
+    confirmed a
+    confirmed b
+    received a 1#x /queue/q false
+    received b 1#x /queue/q false
+    over 1#x a
+    received b 2#y /queue/q true
+    acked a 1#x
+    acked b 2#y
+    over 1#x]] },
+  { "one that was given to another meanwhile", [[
+    attempt a s 1 /queue/q
+    received a 1#x /queue/q false
+    over 1#x a
+    received a 2#y /queue/q true]], "while 1#x has it" },
   { "a message that is left and was acknowledged", [[
     attempt a s 1 /queue/q
     received a 1#x /queue/q false

@@ -16,6 +16,8 @@ local scenario_module = require "spec.simulation.scenario"
 local testing = require "stomp.testing"
 local watch = require "spec.simulation.watch"
 
+local unpack = table.unpack or unpack -- luacheck: ignore 113 143 (by version)
+
 local methods = {}
 local mt = { __index = methods }
 
@@ -441,15 +443,42 @@ local function run(self)
   self.finished = true
 end
 
--- When subscriptions end at the broker: what they had may go to others. When a
--- message is taken by it, and when a session ends.
+-- The messages that open transactions hold when a subscription ends.
+local function held(s)
+  local ids, is_held = {}, false
+  for slot = s.unacked.last, s.unacked.first, -1 do
+    local delivery = s.unacked[slot]
+    if delivery then
+      is_held = delivery.promised ~= nil or s.ack == "client" and is_held
+      for _, pair in ipairs(is_held and delivery.message.headers or {}) do
+        if pair[1] == "n" then ids[#ids + 1] = pair[2] end
+      end
+    end
+  end
+  return ids
+end
+
+-- When subscriptions end at the broker: what they had may go to others, but what a
+-- transaction holds, when that ends. When a message is taken by it, and when a session
+-- ends.
 local function watch_broker(self)
   local engine = self.broker.engine
   local destinations = engine.destinations
   local leave, publish, close = destinations.leave, destinations.publish, engine.close
+  local release = destinations.release
+  local function note_over(session, list)
+    for _, s in ipairs(list) do
+      self:log("over", session.id .. "#" .. s.id, unpack(session.closed and {} or held(s)))
+    end
+  end
   destinations.leave = function(that, session, list)
-    for _, s in ipairs(list) do self:log("over", session.id .. "#" .. s.id) end
+    if session.closed then note_over(session, session.parted) end
+    note_over(session, list)
     leave(that, session, list)
+  end
+  destinations.release = function(that, session)
+    note_over(session, session.parted)
+    release(that, session)
   end
   destinations.publish = function(that, message)
     for _, pair in ipairs(message.headers) do

@@ -17,8 +17,9 @@
 --              unordered: several tasks read it, one may be told before another
 --   acked      id subscription [upto]   upto: and what came before it there
 --   returned   id subscription [upto]   given back by NACK
---   over       subscription      its connection or itself has ended: what was not
---              acknowledged may come again
+--   over       subscription [ids …]  its connection or itself has ended: what was not
+--              acknowledged may come again, but these, which a transaction holds, when
+--              the next `over` does not name them
 --   left       id          it was in the queue at the end
 --
 -- checker.new { loses = function(destination) … end, exact = true }: whether
@@ -202,7 +203,7 @@ end
 
 function events.acked(self, id, name, upto)
   local s = subscription_of(self, name)
-  if s.ended then return end -- the broker does not hear it
+  if s.ended and not s.open[id] then return end -- the broker does not hear it
   if not s.open[id] then
     if send_of(self, id).uncertain then return end -- the other one was before
     return self:complain("%s was acknowledged on %s, which does not have it", id, name)
@@ -214,15 +215,23 @@ function events.returned(self, id, name, upto)
   each(self, subscription_of(self, name), id, upto, give_back)
 end
 
-function events.over(self, name)
-  local s = subscription_of(self, name)
+function events.over(self, name, ...)
+  local s, held = subscription_of(self, name), {}
+  for i = 1, select("#", ...) do
+    local id = select(i, ...)
+    if id then held[id] = true end -- a line's empty words are nil
+  end
+  local open, order = {}, {}
   for id in pairs(s.open) do
     local send = send_of(self, id)
-    if send.open_in == name then send.open_in = nil end
+    if held[id] then open[id] = true elseif send.open_in == name then send.open_in = nil end
+  end
+  for _, id in ipairs(s.order) do
+    if open[id] then order[#order + 1] = id end
   end
   -- an ACK that was on its way may not have arrived
   for id in pairs(s.acked) do send_of(self, id).ack_lost = true end
-  s.open, s.order, s.acked, s.ended = {}, {}, {}, true
+  s.open, s.order, s.acked, s.ended = open, order, {}, true
 end
 
 function events.left(self, id, body)

@@ -79,6 +79,7 @@ local function ends_transaction(commit)
       if f then f() end
       if commit then answered[#answered + 1] = deferred.frame end
     end
+    engine.destinations:release(session)
     return answered
   end
 end
@@ -237,7 +238,7 @@ local function acknowledge(engine, session, frame)
     return session:refuse("Unexpected " .. frame.command, why, frame)
   end
   local function settle()
-    if session.deliveries[delivery.key] ~= delivery then return end -- unsubscribed
+    if session.deliveries[delivery.key] ~= delivery then return end -- settled otherwise
     engine.destinations:settle(session, delivery, nack, headers.requeue == "false")
   end
   if not headers.transaction then return settle() end

@@ -29,6 +29,7 @@ local function new(most, counts)
     topics = {},  -- destination -> list of subscriptions
     queues = {},  -- destination -> queue
     replies = {}, -- reply destination -> {session, name}
+    parted = {},  -- subscriptions that are over, see park
     last_delivery = 0,
   }, mt)
   self.figures = new_figures(function(destination)
@@ -267,21 +268,66 @@ local function give_back(self, deliveries, avoided)
   for _, queue in ipairs(queues) do self:serve(queue) end
 end
 
---- Subscriptions of a session end: nothing comes to them any more, and what they
--- did not acknowledge goes to others.
-function methods:leave(session, list)
-  local unacked = {}
-  for _, s in ipairs(list) do
-    if s.queue then s.queue:leave(s) else leave_topic(self, s) end
-    for _, d in ipairs(s.unacked:take_all()) do
-      session.deliveries[d.key] = nil
-      unacked[#unacked + 1] = d
+-- What a subscription that is over need not keep, added to `list`: all but what open
+-- transactions hold; at the end of its session all.
+local function take_from(session, s, list)
+  local taken = session.closed and s.unacked:take_all()
+    or s.unacked:take_free(s.ack == "client")
+  for _, d in ipairs(taken) do
+    session.deliveries[d.key] = nil
+    list[#list + 1] = d
+  end
+end
+
+-- A subscription is over, and an open transaction holds some of what it was given.
+local function park(self, s)
+  table.insert(s.session.parted, s)
+  self.parted[s] = true
+  if s.queue then s.queue.n_held = s.queue.n_held + 1 end
+end
+
+-- As take_from of those that are over; the queues that they do not keep any more.
+local function take_from_parted(self, session, list)
+  local parted, queues = session.parted, {}
+  session.parted = {}
+  for _, s in ipairs(parted) do
+    take_from(session, s, list)
+    if s.unacked.n > 0 then
+      table.insert(session.parted, s)
+    else
+      self.parted[s] = nil
+      if s.queue then
+        s.queue.n_held = s.queue.n_held - 1
+        queues[#queues + 1] = s.queue
+      end
     end
   end
+  return queues
+end
+
+--- A transaction has ended: what it held of subscriptions that are over is settled, or
+-- goes to others.
+function methods:release(session)
+  local unacked = {}
+  local queues = take_from_parted(self, session, unacked)
   give_back(self, unacked)
+  for _, queue in ipairs(queues) do self:serve(queue) end
+end
+
+--- Subscriptions of a session end: nothing comes to them any more, and what they
+-- did not acknowledge goes to others; what they did in a transaction when that ends, or
+-- the session.
+function methods:leave(session, list)
+  local unacked, queues = {}, {}
+  if session.closed then queues = take_from_parted(self, session, unacked) end
   for _, s in ipairs(list) do
-    if s.queue then self:serve(s.queue) end
+    if s.queue then s.queue:leave(s) else leave_topic(self, s) end
+    take_from(session, s, unacked)
+    if s.unacked.n > 0 then park(self, s) end
+    queues[#queues + 1] = s.queue
   end
+  give_back(self, unacked)
+  for _, queue in ipairs(queues) do self:serve(queue) end
 end
 
 -- ---- Acknowledgement
@@ -317,6 +363,11 @@ function methods:stats(destination)
   figures.consumers, figures.unacknowledged = #consumers, 0
   for _, s in ipairs(consumers) do
     figures.unacknowledged = figures.unacknowledged + s.unacked.n
+  end
+  for s in pairs(self.parted) do
+    if s.destination == destination then
+      figures.unacknowledged = figures.unacknowledged + s.unacked.n
+    end
   end
   return figures
 end

@@ -282,6 +282,9 @@ local function all_stats(self)
     for _, s in pairs(session.subscriptions) do
       stats.unacknowledged = stats.unacknowledged + s.unacked.n
     end
+    for _, s in ipairs(session.parted) do
+      stats.unacknowledged = stats.unacknowledged + s.unacked.n
+    end
   end
   stats.destinations = all:all_stats()
   return stats

@@ -13,6 +13,7 @@ local function new(destination)
     first = 1, last = 0,   -- self[first .. last] are the messages
     n_put = 0,
     subscriptions = {},
+    n_held = 0,            -- subscriptions that are over, of which messages may come back
     turn = 0,              -- the index of who took the last message
   }, mt)
 end
@@ -23,7 +24,7 @@ end
 
 --- Whether nobody would miss it.
 function methods:is_idle()
-  return self.first > self.last and #self.subscriptions == 0
+  return self.first > self.last and #self.subscriptions == 0 and self.n_held == 0
 end
 
 function methods:put(message)

@@ -31,6 +31,8 @@ local function new(serial, peer, shared)
     n_frames = 0,         -- since its beginning, or the last misbehave
     subscriptions = {},   -- key -> subscription
     n_subscriptions = 0,
+    parted = {},          -- subscriptions that are over, of which open transactions hold
+                          -- messages
     deliveries = {},      -- what an ACK names -> {subscription, message, key}
     transactions = {},    -- id -> list of {action, message, frame}
     n_transactions = 0,

@@ -39,6 +39,25 @@ function methods:take(delivery, upto)
   return taken
 end
 
+--- Take those that no open transaction holds: neither one that is promised to one nor,
+-- where an ACK covers all before it, what came before such a one.
+function methods:take_free(cumulative)
+  local taken, held = {}, false
+  for slot = self.last, self.first, -1 do
+    local one = self[slot]
+    if one then
+      held = one.promised ~= nil or cumulative and held
+      if not held then
+        taken[#taken + 1] = one
+        self[slot] = nil
+      end
+    end
+  end
+  self.n = self.n - #taken
+  tidy(self)
+  return taken
+end
+
 --- Take all of them.
 function methods:take_all()
   if self.n == 0 then return {} end
