@@ -358,8 +358,8 @@ function methods:unsubscribe(options)
 end
 
 function mt:__tostring()
-  return show.line(("stomp.subscription %s %s%s"):format(self.id, self.destination,
-    self.closed and " (unsubscribed)" or ""))
+  local how = self.failed and " (set aside)" or self.closed and " (unsubscribed)" or ""
+  return show.line(("stomp.subscription %s %s%s"):format(self.id, self.destination, how))
 end
 
 -- Leaving its scope ends it; nobody waits for why that failed.
