@@ -143,13 +143,35 @@ function methods:excuse()
   self.idle:signal()
 end
 
+--- Whether the caller is one of its tasks, for which settle waits.
+function methods:is_current()
+  return role(self) == "busy"
+end
+
+--- Its tasks, in a list.
+function methods:threads()
+  local list = {}
+  for thread in pairs(self.tasks) do list[#list + 1] = thread end
+  return list
+end
+
+-- How many tasks are to be waited for.
+local function n_others(self, spares)
+  local n = self.n_busy - (role(self) == "busy" and 1 or 0)
+  if n == 0 or not spares then return n end
+  for thread, each in pairs(self.tasks) do
+    if each == "busy" and thread ~= coroutine.running() and spares(thread) then n = n - 1 end
+  end
+  return n
+end
+
 --- Wait until nothing is left to do (but what the caller does, where it is one of
--- these tasks), at most until `deadline`; whether that is so.
-function methods:settle(deadline)
-  local mine = role(self) == "busy" and 1 or 0
-  while self.n_busy > mine do
+-- these tasks, and what one does that `spares`, a function or nil, is true of), at most
+-- until `deadline`; whether that is so.
+function methods:settle(deadline, spares)
+  while n_others(self, spares) > 0 do
     local left = deadline - self.loop.now()
-    if left <= 0 or not self.idle:wait(left) then return self.n_busy <= mine end
+    if left <= 0 or not self.idle:wait(left) then return n_others(self, spares) == 0 end
   end
   return true
 end

@@ -221,12 +221,39 @@ local function await_own_connection(client, subscription, timeout)
   return not pump.down and subscription:is_current()
 end
 
+-- Who waits in unsubscribe until the handlers of a subscription have ended: coroutine ->
+-- the worker of that subscription.
+local waits_for = setmetatable({}, { __mode = "k" })
+
+-- Whether this task waits there for the calling one to end, itself or by way of others:
+-- that one need not wait for it.
+local function is_stuck(thread, seen)
+  local worker = waits_for[thread]
+  if not worker or seen[thread] then return false end
+  seen[thread] = true
+  if worker:is_current() then return true end
+  for _, other in ipairs(worker:threads()) do
+    if is_stuck(other, seen) then return true end
+  end
+  return false
+end
+
+local function spares(thread) return is_stuck(thread, {}) end
+
+-- Wait until its handlers have ended.
+local function settle(worker, deadline)
+  local me = coroutine.running()
+  if me then waits_for[me] = worker end
+  worker:settle(deadline, spares)
+  if me then waits_for[me] = nil end
+end
+
 local function part(client, subscription, headers, confirm, timeout)
   local now = client.pump.loop.now
   local deadline = now() + timeout
   -- An ACK after UNSUBSCRIBE is an ERROR on RabbitMQ: handlers come first.
   if subscription.worker and subscription.ack ~= "auto" then
-    subscription.worker:settle(deadline)
+    settle(subscription.worker, deadline)
     timeout = math.max(deadline - now(), 0) -- what is left for the rest
   end
   client.router:remove(subscription)

@@ -84,16 +84,23 @@ function methods:excuse()
   self.idle:signal()
 end
 
-local function is_settled(self)
+--- Its task, in a list, where it has one.
+function methods:threads()
+  return { self.thread }
+end
+
+local function is_settled(self, spares)
   return not self.busy or self.excused or self:is_current()
+    or spares ~= nil and self.thread ~= nil and spares(self.thread)
 end
 
 --- Wait until nothing is left to do (but what the caller does, where it is this
--- worker's task), at most until `deadline`; whether that is so.
-function methods:settle(deadline)
-  while not is_settled(self) do
+-- worker's task, and what a task does that `spares`, a function or nil, is true of), at
+-- most until `deadline`; whether that is so.
+function methods:settle(deadline, spares)
+  while not is_settled(self, spares) do
     local left = deadline - self.loop.now()
-    if left <= 0 or not self.idle:wait(left) then return is_settled(self) end
+    if left <= 0 or not self.idle:wait(left) then return is_settled(self, spares) end
   end
   return true
 end

@@ -173,4 +173,51 @@ describe("unsubscribe while handlers run", function()
       assert.equal(1, #net.server:got("UNSUBSCRIBE"))
     end
   end)
+
+  it("does not wait for a handler that waits for the calling one in the same way", function()
+    for _, concurrency in ipairs { 1, 2 } do
+      for n = 2, 3 do -- each the next, in a ring
+        local client, loop, net = fixture.connect()
+        local list, acked, failures = {}, 0, 0
+        for i = 1, n do
+          list[i] = assert(client:subscribe("/queue/" .. i, {
+            ack = "client-individual", concurrency = concurrency,
+          }, function(message)
+            loop.sleep(i)
+            assert(list[i % n + 1]:unsubscribe())
+            if message:ack() then acked = acked + 1 else failures = failures + 1 end
+          end))
+          net.server:message(list[i].id, "x")
+        end
+        client:run(20)
+        assert.equal(1000 + 20, loop.now())
+        assert.equal(n, acked + failures)
+        assert.equal(1, failures) -- its own subscription had to go first
+        assert.equal(n, #net.server:got("UNSUBSCRIBE"))
+        local went = {}
+        for _, frame in ipairs(net.server:got("UNSUBSCRIBE")) do went[#went + 1] = frame.headers.id end
+        assert.equal("sub-1", went[1])
+      end
+    end
+  end)
+
+  it("waits for a handler that waits for others", function()
+    local client, loop, net = fixture.connect()
+    local other = assert(client:subscribe("/queue/b", { ack = "client-individual" }, function(message)
+      loop.sleep(5)
+      assert(message:ack())
+    end))
+    local one = assert(client:subscribe("/queue/a", { ack = "client-individual" }, function(message)
+      assert(other:unsubscribe())
+      assert(message:ack())
+    end))
+    net.server:message(other.id, "1")
+    net.server:message(one.id, "2")
+    loop.run(function() client:run(10) end, function()
+      loop.sleep(1)
+      assert(one:unsubscribe())
+      assert.equal(1005, loop.now())
+    end)
+    assert.equal(2, #net.server:got("ACK"))
+  end)
 end)
