@@ -8,8 +8,7 @@
 -- RabbitMQ answers a SEND in a transaction after the COMMIT, and only that
 -- RECEIPT says that the message is safe; so a confirmed send in a transaction
 -- returns at once, and `commit` waits for them all, with one wake-up.
--- (Knows check, errors, failures, guard, sending and show; its client through
--- `self.client`.)
+-- (Knows check, errors, failures, guard, sending, show; its client by `self.client`.)
 -- @classmod transaction
 -- @alias methods
 
