@@ -5,7 +5,8 @@
 --           their own, so they may wait and call any client function
 --   notify  sent received acked receipt: at once, in the middle of the matter;
 --           they may not wait (for counters and logs)
--- An error in one goes to `error`, one in `error` itself to stderr.
+-- An error in one goes to `error`, one in `error` itself to stderr, with the one that it
+-- was told of.
 -- Knows worker, failures and show.
 local failures = require "stomp.failures"
 local show = require "stomp.show"
@@ -32,6 +33,7 @@ end
 local function failed(self, call, traceback, value)
   local err = failures.raised(value, traceback)
   if call.event == "error" then
+    complain_about(call[2]) -- maybe nobody else saw it
     complain_about(err)
   else
     self:fire("error", err.message, err)
