@@ -14,7 +14,7 @@ describe("under load #slow", function()
   setup(function()
     lines("mkdir -p build/test && gcc -O2 -D_GNU_SOURCE -Isrc -o build/test/loadserver bench/loadserver.c"
       .. " src/core/sha1.c src/core/base64.c")
-    local pipe = assert(io.popen("build/test/loadserver & echo $!"))
+    local pipe = assert(io.popen("echo $$; exec build/test/loadserver"))
     pid = assert(pipe:read("*n"))
     port = assert(pipe:read("*n"))
   end)
