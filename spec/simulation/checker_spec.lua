@@ -86,6 +86,20 @@ local cases = {
     acked a 1#x
     acked b 2#y
     over 1#x]] },
+  { "a message of a COMMIT that did not go out", [[
+    attempt a s 1 /queue/q
+    received a 1#x /queue/q false
+    acked a 1#x
+    undone a
+    over 1#x
+    received a 2#y /queue/q true
+    acked a 2#y]] },
+  { "one that was sent again for want of a RECEIPT", [[
+    attempt a s 1 /queue/q
+    repeated a
+    taken a
+    received a 1#x /queue/q false
+    received a 1#x /queue/q false]] },
   { "one that was given to another meanwhile", [[
     attempt a s 1 /queue/q
     received a 1#x /queue/q false

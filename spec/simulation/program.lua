@@ -218,6 +218,7 @@ function methods:acknowledge_within(s, message, id)
   -- told before, for it may be done though the COMMIT's RECEIPT is lost
   sim:log("acked", id, name_of(s, message), s.ack == "client")
   ok = self:ask(s.connection, "commit", 30, t.commit, t, { confirm = true, timeout = 30 })
+  if not ok and t.state == "open" then sim:log("undone", id) end -- it had no room
   if ok then check_own(self, s, message, id, session) end
 end
 

@@ -12,10 +12,12 @@
 --   aborted    id          its transaction was: it must never come
 --   uncertain  id          it was not confirmed when its connection was cut, so
 --              it may have been sent again: it may come twice, and late
+--   repeated   id          it was sent again without a cut, as no RECEIPT came
 --   received   id subscription destination redelivered [body] [unordered]
 --              `subscription` is one of one connection, by a name used once;
 --              unordered: several tasks read it, one may be told before another
 --   acked      id subscription [upto]   upto: and what came before it there
+--   undone     id          after `acked`: its COMMIT did not go out, so it may come again
 --   returned   id subscription [upto]   given back by NACK
 --   over       subscription [ids …]  its connection or itself has ended: what was not
 --              acknowledged may come again, but these, which a transaction holds, when
@@ -208,7 +210,18 @@ function events.acked(self, id, name, upto)
     if send_of(self, id).uncertain then return end -- the other one was before
     return self:complain("%s was acknowledged on %s, which does not have it", id, name)
   end
-  each(self, s, id, upto, settle)
+  local settled = {}
+  each(self, s, id, upto, function(_, _, other)
+    settled[#settled + 1] = other
+    settle(self, s, other)
+  end)
+  send_of(self, id).settled = settled
+end
+
+function events.undone(self, id)
+  for _, other in ipairs(send_of(self, id).settled or {}) do
+    send_of(self, other).uncertain = true
+  end
 end
 
 function events.returned(self, id, name, upto)
