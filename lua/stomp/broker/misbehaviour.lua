@@ -1,8 +1,8 @@
 -- SPDX-License-Identifier: MIT
 -- What a broker does wrong on purpose. Switches that strike (`cut_after`,
 -- `cut_on`, `error_on`, `close_on`, `refuse_logins`, `refuse_sends`,
--- `withhold_receipts`) do so at most `times` times together; `delay`, `silent` and `refuse_connects` are as
--- they are until the next call of misbehave.
+-- `withhold_receipts`) do so at most `times` times together; `delay`, `silent` and
+-- `refuse_connects` are as they are until the next call of misbehave.
 -- Knows check.
 local check = require "stomp.check"
 

@@ -24,12 +24,13 @@ local function tidy(self)
   if self.first > self.last then self.first, self.last = 1, 0 end
 end
 
---- Take one, or all up to it; a list in order.
-function methods:take(delivery, upto)
+-- Take what is in these slots and for which f(delivery), or anything without f; in this
+-- order.
+local function take_where(self, from, to, step, f)
   local taken = {}
-  for slot = upto and self.first or delivery.slot, delivery.slot do
+  for slot = from, to, step do
     local one = self[slot]
-    if one then
+    if one and (not f or f(one)) then
       taken[#taken + 1] = one
       self[slot] = nil
     end
@@ -39,23 +40,19 @@ function methods:take(delivery, upto)
   return taken
 end
 
+--- Take one, or all up to it; a list in order.
+function methods:take(delivery, upto)
+  return take_where(self, upto and self.first or delivery.slot, delivery.slot, 1)
+end
+
 --- Take those that no open transaction holds: neither one that is promised to one nor,
 -- where an ACK covers all before it, what came before such a one.
 function methods:take_free(cumulative)
-  local taken, held = {}, false
-  for slot = self.last, self.first, -1 do
-    local one = self[slot]
-    if one then
-      held = one.promised ~= nil or cumulative and held
-      if not held then
-        taken[#taken + 1] = one
-        self[slot] = nil
-      end
-    end
-  end
-  self.n = self.n - #taken
-  tidy(self)
-  return taken
+  local held = false
+  return take_where(self, self.last, self.first, -1, function(delivery)
+    held = delivery.promised ~= nil or cumulative and held
+    return not held
+  end)
 end
 
 --- Take all of them.
