@@ -61,7 +61,9 @@ end
 local function drop(self, entry)
   if self.open.of[entry.id] ~= entry then return false end
   register.take(self.open, entry.id)
-  for _, copy in ipairs(entry.copies or NONE) do drop(self, copy) end
+  if entry.copies then -- few have some
+    for _, copy in ipairs(entry.copies) do drop(self, copy) end
+  end
   entry.again = nil -- who keeps the entry need not keep the body
   return true
 end
